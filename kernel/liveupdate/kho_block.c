@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Chains of one-page blocks of fixed-size records: how tables of any length
+ * are handed over.
+ *
+ * Invariants:
+ *  - a block in a chain holds at least one record: it is added together with
+ *    its first one;
+ *  - a reader believes nothing: each block must be a page that the previous
+ *    kernel preserved, its count must fit, and a chain that is longer than
+ *    preserved memory has a loop.
+ */
+#define pr_fmt(fmt) "KHO: " fmt
+
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+
+#include "kho_block.h"
+#include "kho_memory.h"
+
+/**
+ * kho_block_capacity - records that fit in one block
+ * @record_size: size of a record in bytes
+ *
+ * Return: the number.
+ */
+unsigned long kho_block_capacity(size_t record_size)
+{
+	return (PAGE_SIZE - sizeof(struct kho_block_header_ser)) / record_size;
+}
+
+static void *block_record(struct kho_block_header_ser *block, u64 index,
+			  size_t record_size)
+{
+	return (void *)(block + 1) + index * record_size;
+}
+
+/**
+ * kho_block_writer_init - start an empty chain
+ * @writer: to be initialised
+ * @record_size: size of a record in bytes
+ */
+void kho_block_writer_init(struct kho_block_writer *writer, size_t record_size)
+{
+	*writer = (struct kho_block_writer){ .record_size = record_size };
+}
+
+/**
+ * kho_block_append - add a record to a chain
+ * @writer: the chain
+ *
+ * Context: process context, may sleep; the caller serialises.
+ * Return: the record, all zero, or an ERR_PTR() with the chain unchanged.
+ */
+void *kho_block_append(struct kho_block_writer *writer)
+{
+	struct kho_block_header_ser *block = writer->last;
+
+	if (!block || block->count == kho_block_capacity(writer->record_size)) {
+		block = kho_alloc_preserve(PAGE_SIZE);
+		if (IS_ERR(block))
+			return block;
+		if (writer->last)
+			writer->last->next = virt_to_phys(block);
+		else
+			writer->first = virt_to_phys(block);
+		writer->last = block;
+	}
+	return block_record(block, block->count++, writer->record_size);
+}
+
+/**
+ * kho_block_discard - unpreserve and free a chain in the kernel that wrote it
+ * @writer: the chain, empty on return
+ */
+void kho_block_discard(struct kho_block_writer *writer)
+{
+	phys_addr_t phys = writer->first;
+
+	while (phys) {
+		struct kho_block_header_ser *block = phys_to_virt(phys);
+
+		phys = block->next;
+		kho_unpreserve_free(block);
+	}
+	kho_block_writer_init(writer, writer->record_size);
+}
+
+/**
+ * kho_block_reader_init - start to read a chain of the previous kernel
+ * @reader: to be initialised
+ * @first: physical address of the first block, 0 for an empty chain
+ * @record_size: size of a record in bytes
+ */
+void kho_block_reader_init(struct kho_block_reader *reader, phys_addr_t first,
+			   size_t record_size)
+{
+	*reader = (struct kho_block_reader){
+		.next = first,
+		.record_size = record_size,
+	};
+}
+
+static struct kho_block_header_ser *
+kho_block_check(phys_addr_t phys, size_t record_size)
+{
+	struct kho_block_header_ser *block;
+
+	if (!kho_is_restorable(phys, 0))
+		return NULL;
+	block = phys_to_virt(phys);
+	if (!block->count || block->count > kho_block_capacity(record_size))
+		return NULL;
+	return block;
+}
+
+/**
+ * kho_block_next - read the next record
+ * @reader: the chain
+ *
+ * Return: the record, NULL at the end, or ERR_PTR(-EINVAL) if the chain is
+ * damaged.
+ */
+void *kho_block_next(struct kho_block_reader *reader)
+{
+	if (!reader->block || reader->index == reader->block->count) {
+		struct kho_block_header_ser *block;
+
+		if (!reader->next)
+			return NULL;
+		block = kho_block_check(reader->next, reader->record_size);
+		if (!block || ++reader->nr_blocks > kho_nr_restorable())
+			return ERR_PTR(-EINVAL);
+		reader->block = block;
+		reader->next = block->next;
+		reader->index = 0;
+	}
+	return block_record(reader->block, reader->index++, reader->record_size);
+}
+
+/**
+ * kho_block_restore_free - free a chain in the kernel that has read it
+ * @first: physical address of the first block, 0 for an empty chain
+ * @record_size: size of a record in bytes
+ *
+ * Stops at the first block that is damaged, or is freed already: what is
+ * behind it stays reserved.
+ */
+void kho_block_restore_free(phys_addr_t first, size_t record_size)
+{
+	while (first) {
+		struct kho_block_header_ser *block;
+
+		block = kho_block_check(first, record_size);
+		if (!block)
+			return;
+		first = block->next;
+		kho_restore_free(block);
+	}
+}

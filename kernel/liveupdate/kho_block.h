@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _KHO_BLOCK_H
+#define _KHO_BLOCK_H
+
+#include <linux/types.h>
+
+/**
+ * struct kho_block_writer - a chain of blocks being written
+ * @first: physical address of the first block, 0 for an empty chain
+ * @last: the block in which the next record goes
+ * @record_size: size of a record in bytes
+ */
+struct kho_block_writer {
+	phys_addr_t first;
+	struct kho_block_header_ser *last;
+	size_t record_size;
+};
+
+/**
+ * struct kho_block_reader - a chain of blocks being read
+ * @next: physical address of the next block
+ * @block: the block that is being read
+ * @index: next record in it
+ * @nr_blocks: blocks met so far
+ * @record_size: size of a record in bytes
+ */
+struct kho_block_reader {
+	phys_addr_t next;
+	struct kho_block_header_ser *block;
+	u64 index;
+	unsigned long nr_blocks;
+	size_t record_size;
+};
+
+unsigned long kho_block_capacity(size_t record_size);
+void kho_block_writer_init(struct kho_block_writer *writer, size_t record_size);
+void *kho_block_append(struct kho_block_writer *writer);
+void kho_block_discard(struct kho_block_writer *writer);
+void kho_block_reader_init(struct kho_block_reader *reader, phys_addr_t first,
+			   size_t record_size);
+void *kho_block_next(struct kho_block_reader *reader);
+void kho_block_restore_free(phys_addr_t first, size_t record_size);
+
+#endif /* _KHO_BLOCK_H */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _KHO_MAP_H
+#define _KHO_MAP_H
+
+#include <linux/bits.h>
+#include <linux/mm.h>
+#include <linux/types.h>
+
+/* A leaf is one page of bits, an inner node one page of physical addresses. */
+#define KHO_MAP_LEAF_BITS	(PAGE_SHIFT + 3)
+#define KHO_MAP_NODE_BITS	(PAGE_SHIFT - 3)
+#define KHO_MAP_ROOT_LEVEL	5
+
+/*
+ * The highest order whose keys do not fit the leaf of another order's first
+ * blocks; 256 TiB, far beyond what is preserved in one block.
+ */
+#define KHO_MAP_MAX_ORDER	36
+
+/* What one leaf of order 0 covers: the unit of kho_map_area(). */
+#define KHO_MAP_AREA_PAGES	BIT(KHO_MAP_LEAF_BITS)
+#define KHO_MAP_AREA_LONGS	(KHO_MAP_AREA_PAGES / BITS_PER_LONG)
+
+/**
+ * struct kho_map - set of preserved blocks
+ * @root: root node, NULL if the map is empty
+ *
+ * The owner of the map serialises access to it.
+ */
+struct kho_map {
+	u64 *root;
+};
+
+/**
+ * kho_map_node_fn - is this page a node that may be believed?
+ * @phys: physical address of the page, aligned
+ * @arg: of the caller of kho_map_check()
+ *
+ * It is asked once for each reference, so it can tell a node that is
+ * referenced twice.
+ *
+ * Return: 0 if it is, a negative errno otherwise.
+ */
+typedef int (*kho_map_node_fn)(phys_addr_t phys, void *arg);
+
+u64 kho_map_key(unsigned long pfn, unsigned int order);
+int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order);
+bool kho_map_clear(struct kho_map *map, unsigned long pfn, unsigned int order);
+bool kho_map_del(struct kho_map *map, unsigned long pfn, unsigned int order);
+bool kho_map_test(const struct kho_map *map, unsigned long pfn,
+		  unsigned int order);
+int kho_map_order(const struct kho_map *map, unsigned long pfn,
+		  unsigned int hint);
+bool kho_map_covers(const struct kho_map *map, unsigned long pfn,
+		    unsigned long nr_pages);
+int kho_map_area(const struct kho_map *map, unsigned long area,
+		 unsigned long *bitmap);
+int kho_map_check(const struct kho_map *map, unsigned long end_pfn,
+		  kho_map_node_fn node_fn, void *arg, unsigned long *nr_pages);
+int kho_map_create(struct kho_map *map);
+void kho_map_destroy(struct kho_map *map);
+
+#endif /* _KHO_MAP_H */

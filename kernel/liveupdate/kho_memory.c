@@ -1,0 +1,661 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory across kexec: preserve it in one kernel, keep everybody's hands off it
+ * in the next, and give it back to whoever asks for it there.
+ *
+ * There are two maps. The outgoing one is filled in this kernel and read by the
+ * next; the incoming one is what the previous kernel left, its nodes are pages
+ * of the previous kernel's and stay reserved. A block leaves the incoming map
+ * when it is restored, so it is restored once, and what is still in there is
+ * preserved memory that nobody has claimed: it stays reserved until reboot.
+ *
+ * At boot the incoming map is walked before anything but scratch is allocated
+ * from. Memory is reserved by granules of %KHO_GRANULE_PAGES: a granule that is
+ * preserved only in part is reserved whole, and its free pages are released
+ * when the buddy allocator is up. So memblock has a few large regions where the
+ * map may have millions of single pages.
+ *
+ * Lock order: kho_out.lock and kho_in.lock are leaves, never held together.
+ */
+#define pr_fmt(fmt) "KHO: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/log2.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pgalloc_tag.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include "kho_map.h"
+#include "kho_memory.h"
+#include "kho_scratch.h"
+
+/* For prep_compound_page(). */
+#include "../../mm/internal.h"
+
+#define KHO_GRANULE_PAGES	pageblock_nr_pages
+
+static struct kho_out {
+	struct mutex lock;
+	/** @map: what is preserved for the next kernel; under @lock */
+	struct kho_map map;
+	/** @nr_pages: pages in @map; under @lock */
+	unsigned long nr_pages;
+} kho_out = {
+	.lock = __MUTEX_INITIALIZER(kho_out.lock),
+};
+
+static struct kho_in {
+	spinlock_t lock;
+	/** @map: what the previous kernel preserved, less what was restored; under @lock */
+	struct kho_map map;
+	/** @nr_pages: pages in @map; under @lock */
+	unsigned long nr_pages;
+	/** @order_hint: order of the last block restored; under @lock */
+	unsigned int order_hint;
+	/** @gaps: granules with free pages that are reserved, one bit each; boot only */
+	unsigned long *gaps;
+} kho_in = {
+	.lock = __SPIN_LOCK_UNLOCKED(kho_in.lock),
+};
+
+/* One area's pages; boot is single-threaded where it is used. */
+static DECLARE_BITMAP(kho_area_bitmap, KHO_MAP_AREA_PAGES) __initdata;
+
+/**
+ * kho_memory_create - make the outgoing map
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kho_memory_create(void)
+{
+	return kho_map_create(&kho_out.map);
+}
+
+/**
+ * kho_memory_map_phys - where the outgoing map is
+ *
+ * Return: physical address of its root.
+ */
+phys_addr_t kho_memory_map_phys(void)
+{
+	return virt_to_phys(kho_out.map.root);
+}
+
+/**
+ * kho_nr_preserved - how much is preserved for the next kernel
+ *
+ * Return: number of pages.
+ */
+unsigned long kho_nr_preserved(void)
+{
+	guard(mutex)(&kho_out.lock);
+	return kho_out.nr_pages;
+}
+
+/**
+ * kho_nr_restorable - how much of the previous kernel's nobody has claimed
+ *
+ * Return: number of pages.
+ */
+unsigned long kho_nr_restorable(void)
+{
+	return READ_ONCE(kho_in.nr_pages);
+}
+
+static int kho_preserve_block(unsigned long pfn, unsigned int order)
+{
+	int err;
+
+	lockdep_assert_held(&kho_out.lock);
+
+	if (!kho_out.map.root)
+		return -EOPNOTSUPP;
+	if (kho_scratch_overlaps(PFN_PHYS(pfn), PAGE_SIZE << order))
+		return -ERANGE;
+	err = kho_map_add(&kho_out.map, pfn, order);
+	if (!err)
+		kho_out.nr_pages += BIT(order);
+	return err;
+}
+
+static void kho_unpreserve_block(unsigned long pfn, unsigned int order)
+{
+	lockdep_assert_held(&kho_out.lock);
+
+	if (WARN_ON_ONCE(!kho_map_del(&kho_out.map, pfn, order)))
+		return;
+	kho_out.nr_pages -= BIT(order);
+}
+
+/**
+ * kho_preserve_folio - preserve a folio across kexec
+ * @folio: the caller holds a reference until kho_unpreserve_folio()
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EEXIST if it is preserved already, -ERANGE if it lies in scratch
+ * (migrate it and try again), -ENOMEM, or -EOPNOTSUPP with KHO off.
+ */
+int kho_preserve_folio(struct folio *folio)
+{
+	guard(mutex)(&kho_out.lock);
+	return kho_preserve_block(folio_pfn(folio), folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_preserve_folio);
+
+/**
+ * kho_unpreserve_folio - undo kho_preserve_folio()
+ * @folio: as it was preserved
+ *
+ * Context: process context, may sleep.
+ */
+void kho_unpreserve_folio(struct folio *folio)
+{
+	guard(mutex)(&kho_out.lock);
+	kho_unpreserve_block(folio_pfn(folio), folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
+
+/*
+ * A range is kept as naturally aligned blocks, none of which spans two nodes.
+ * Both kernels cut a range alike, so nobody has to remember the cuts.
+ */
+static unsigned int kho_block_order(unsigned long pfn, unsigned long end)
+{
+	unsigned int order = ilog2(end - pfn);
+
+	if (pfn)
+		order = min_t(unsigned int, order, __ffs(pfn));
+	order = min_t(unsigned int, order, KHO_MAP_MAX_ORDER);
+	while (order && pfn_to_nid(pfn) != pfn_to_nid(pfn + BIT(order) - 1))
+		order--;
+	return order;
+}
+
+/* Undo the blocks from @pfn to @stop of a range that was cut up to @end. */
+static void kho_unpreserve_range(unsigned long pfn, unsigned long stop,
+				 unsigned long end)
+{
+	unsigned int order;
+
+	for (; pfn < stop; pfn += BIT(order)) {
+		order = kho_block_order(pfn, end);
+		kho_unpreserve_block(pfn, order);
+	}
+}
+
+/**
+ * kho_preserve_pages - preserve a range of pages across kexec
+ * @page: first page
+ * @nr_pages: length of the range
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno as of kho_preserve_folio(), with nothing
+ * preserved.
+ */
+int kho_preserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unsigned long first = page_to_pfn(page), end = first + nr_pages, pfn;
+	unsigned int order;
+	int err;
+
+	guard(mutex)(&kho_out.lock);
+
+	for (pfn = first; pfn < end; pfn += BIT(order)) {
+		order = kho_block_order(pfn, end);
+		err = kho_preserve_block(pfn, order);
+		if (err) {
+			kho_unpreserve_range(first, pfn, end);
+			return err;
+		}
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_preserve_pages);
+
+/**
+ * kho_unpreserve_pages - undo kho_preserve_pages()
+ * @page: as it was preserved
+ * @nr_pages: as it was preserved, a part of the range won't do
+ *
+ * Context: process context, may sleep.
+ */
+void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	guard(mutex)(&kho_out.lock);
+	kho_unpreserve_range(pfn, pfn + nr_pages, pfn + nr_pages);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
+
+/**
+ * kho_is_preserved - is a block preserved for the next kernel?
+ * @phys: physical address
+ * @order: order it was preserved with
+ *
+ * Context: process context, may sleep.
+ * Return: whether it is.
+ */
+bool kho_is_preserved(phys_addr_t phys, unsigned int order)
+{
+	guard(mutex)(&kho_out.lock);
+	return kho_out.map.root &&
+	       kho_map_test(&kho_out.map, PHYS_PFN(phys), order);
+}
+
+/**
+ * kho_is_restorable - was exactly this block left by the previous kernel?
+ * @phys: physical address of the block
+ * @order: its order
+ *
+ * Return: whether it was, and nobody has restored it.
+ */
+bool kho_is_restorable(phys_addr_t phys, unsigned int order)
+{
+	if (!IS_ALIGNED(phys, PAGE_SIZE << order))
+		return false;
+	guard(spinlock)(&kho_in.lock);
+	return kho_in.map.root &&
+	       kho_map_test(&kho_in.map, PHYS_PFN(phys), order);
+}
+
+/**
+ * kho_was_preserved - did the previous kernel leave this range?
+ * @phys: physical address, aligned to a page
+ * @nr_pages: length of the range
+ *
+ * Return: whether all of it was preserved and is not restored yet.
+ */
+bool kho_was_preserved(phys_addr_t phys, unsigned long nr_pages)
+{
+	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages)
+		return false;
+	guard(spinlock)(&kho_in.lock);
+	return kho_in.map.root &&
+	       kho_map_covers(&kho_in.map, PHYS_PFN(phys), nr_pages);
+}
+EXPORT_SYMBOL_GPL(kho_was_preserved);
+
+/**
+ * kho_preserved_order - order of the block that the previous kernel left
+ * @phys: physical address of the block
+ *
+ * Return: its order, or -ENOENT if none starts there that is not restored yet.
+ */
+int kho_preserved_order(phys_addr_t phys)
+{
+	if (!IS_ALIGNED(phys, PAGE_SIZE))
+		return -ENOENT;
+	guard(spinlock)(&kho_in.lock);
+	if (!kho_in.map.root)
+		return -ENOENT;
+	return kho_map_order(&kho_in.map, PHYS_PFN(phys), kho_in.order_hint);
+}
+EXPORT_SYMBOL_GPL(kho_preserved_order);
+
+static void kho_claim_block(unsigned long pfn, unsigned int order)
+{
+	lockdep_assert_held(&kho_in.lock);
+	kho_map_clear(&kho_in.map, pfn, order);
+	WRITE_ONCE(kho_in.nr_pages, kho_in.nr_pages - BIT(order));
+	kho_in.order_hint = order;
+}
+
+/* Reserved pages become allocated ones that the caller owns. */
+static void kho_unreserve(struct page *page, unsigned int order)
+{
+	unsigned long i;
+
+	for (i = 0; i < BIT(order); i++) {
+		__ClearPageReserved(page + i);
+		set_page_count(page + i, 0);
+	}
+	clear_page_tag_ref(page);
+	adjust_managed_page_count(page, BIT(order));
+}
+
+/**
+ * kho_restore_folio - take over a folio that the previous kernel preserved
+ * @phys: its physical address
+ *
+ * Context: any.
+ * Return: the folio with one reference, a large one if it was a large one, or
+ * NULL if no block was preserved there or it is restored already.
+ */
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	unsigned long pfn = PHYS_PFN(phys);
+	struct page *page;
+	int order;
+
+	if (!IS_ALIGNED(phys, PAGE_SIZE))
+		return NULL;
+
+	scoped_guard(spinlock, &kho_in.lock) {
+		if (!kho_in.map.root)
+			return NULL;
+		order = kho_map_order(&kho_in.map, pfn, kho_in.order_hint);
+		if (order < 0)
+			return NULL;
+		kho_claim_block(pfn, order);
+	}
+
+	page = pfn_to_page(pfn);
+	kho_unreserve(page, order);
+	if (order)
+		prep_compound_page(page, order);
+	set_page_count(page, 1);
+	return page_folio(page);
+}
+EXPORT_SYMBOL_GPL(kho_restore_folio);
+
+static bool kho_claim_range(unsigned long first, unsigned long nr_pages)
+{
+	unsigned long pfn, end;
+	unsigned int order;
+
+	if (!nr_pages || check_add_overflow(first, nr_pages, &end) ||
+	    !pfn_valid(first) || !pfn_valid(end - 1))
+		return false;
+
+	guard(spinlock)(&kho_in.lock);
+
+	if (!kho_in.map.root)
+		return false;
+	for (pfn = first; pfn < end; pfn += BIT(order)) {
+		order = kho_block_order(pfn, end);
+		if (!kho_map_test(&kho_in.map, pfn, order))
+			return false;
+	}
+	for (pfn = first; pfn < end; pfn += BIT(order)) {
+		order = kho_block_order(pfn, end);
+		kho_claim_block(pfn, order);
+	}
+	return true;
+}
+
+/**
+ * kho_retain_pages - take over a range, but leave it reserved
+ * @phys: physical address, aligned to a page
+ * @nr_pages: as it was preserved
+ *
+ * For what is reserved memory in either kernel.
+ *
+ * Return: 0, or -ENOENT if the range was not preserved like this.
+ */
+int kho_retain_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	if (!IS_ALIGNED(phys, PAGE_SIZE) ||
+	    !kho_claim_range(PHYS_PFN(phys), nr_pages))
+		return -ENOENT;
+	return 0;
+}
+
+/**
+ * kho_restore_pages - take over pages that the previous kernel preserved
+ * @phys: physical address of the first one
+ * @nr_pages: as they were preserved
+ *
+ * Context: any.
+ * Return: the first page, each with one reference of its own, or NULL if the
+ * range was not preserved like this or is restored already.
+ */
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	unsigned long pfn = PHYS_PFN(phys), i;
+
+	if (!IS_ALIGNED(phys, PAGE_SIZE) || !kho_claim_range(pfn, nr_pages))
+		return NULL;
+
+	for (i = 0; i < nr_pages; i++) {
+		kho_unreserve(pfn_to_page(pfn + i), 0);
+		set_page_count(pfn_to_page(pfn + i), 1);
+	}
+	return pfn_to_page(pfn);
+}
+EXPORT_SYMBOL_GPL(kho_restore_pages);
+
+/**
+ * kho_alloc_preserve - allocate memory and preserve it
+ * @size: in bytes, rounded up to a power of two of pages
+ *
+ * Context: process context, may sleep.
+ * Return: zeroed memory, or an ERR_PTR().
+ */
+void *kho_alloc_preserve(size_t size)
+{
+	struct folio *folio;
+	int err;
+
+	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, get_order(size));
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+	err = kho_preserve_folio(folio);
+	if (err) {
+		folio_put(folio);
+		return ERR_PTR(err);
+	}
+	return folio_address(folio);
+}
+EXPORT_SYMBOL_GPL(kho_alloc_preserve);
+
+/**
+ * kho_unpreserve_free - undo kho_alloc_preserve()
+ * @mem: its result, NULL is ignored
+ *
+ * Context: process context, may sleep.
+ */
+void kho_unpreserve_free(void *mem)
+{
+	if (!mem)
+		return;
+	kho_unpreserve_folio(virt_to_folio(mem));
+	folio_put(virt_to_folio(mem));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_free);
+
+/**
+ * kho_restore_free - free in this kernel what kho_alloc_preserve() made in the
+ *	previous one
+ * @mem: its address in this kernel
+ *
+ * Memory that was not preserved, or is restored already, is left alone.
+ *
+ * Context: any.
+ */
+void kho_restore_free(void *mem)
+{
+	struct folio *folio = kho_restore_folio(virt_to_phys(mem));
+
+	if (folio)
+		folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kho_restore_free);
+
+static int __init kho_claim_node(phys_addr_t phys, void *arg)
+{
+	if (!phys || kho_scratch_overlaps(phys, PAGE_SIZE) ||
+	    !memblock_is_region_memory(phys, PAGE_SIZE) ||
+	    memblock_is_region_reserved(phys, PAGE_SIZE))
+		return -EFAULT;
+	return memblock_reserve(phys, PAGE_SIZE);
+}
+
+/*
+ * Reserve one granule. Preserved pages that are somebody else's are a lie of
+ * the map. Its free pages can be released later only if all of them are free.
+ */
+static int __init kho_reserve_granule(unsigned long pfn, unsigned long bit)
+{
+	phys_addr_t phys = PFN_PHYS(pfn), size = PFN_PHYS(KHO_GRANULE_PAGES);
+	unsigned long limit = bit + KHO_GRANULE_PAGES, start, end;
+	bool whole;
+
+	start = find_next_bit(kho_area_bitmap, limit, bit);
+	if (start >= limit)
+		return 0;
+
+	whole = memblock_is_region_memory(phys, size) &&
+		!memblock_is_region_reserved(phys, size) &&
+		!kho_scratch_overlaps(phys, size);
+	if (whole) {
+		end = find_next_zero_bit(kho_area_bitmap, limit, bit);
+		if (end < limit)
+			__set_bit(pfn / KHO_GRANULE_PAGES, kho_in.gaps);
+		return memblock_reserve(phys, size);
+	}
+
+	for (; start < limit; start = find_next_bit(kho_area_bitmap, limit, end)) {
+		end = find_next_zero_bit(kho_area_bitmap, limit, start);
+		phys = PFN_PHYS(pfn + start - bit);
+		size = PFN_PHYS(end - start);
+
+		if (!memblock_is_region_memory(phys, size) ||
+		    memblock_is_region_reserved(phys, size) ||
+		    kho_scratch_overlaps(phys, size)) {
+			pr_err("preserved [mem %pa-%pa] is not memory, or in use\n",
+			       &phys, &(phys_addr_t){ phys + size - 1 });
+			return -EFAULT;
+		}
+		if (memblock_reserve(phys, size))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int __init kho_reserve_area(unsigned long area, unsigned long end_pfn)
+{
+	unsigned long pfn = area << KHO_MAP_LEAF_BITS, bit, end;
+	int err;
+
+	err = kho_map_area(&kho_in.map, area, kho_area_bitmap);
+	if (err) {
+		pr_err("preserved blocks overlap above 0x%llx\n", PFN_PHYS(pfn));
+		return err;
+	}
+
+	for (bit = 0; bit < KHO_MAP_AREA_PAGES; bit += KHO_GRANULE_PAGES) {
+		bit = find_next_bit(kho_area_bitmap, KHO_MAP_AREA_PAGES, bit);
+		if (bit >= KHO_MAP_AREA_PAGES)
+			break;
+		bit = ALIGN_DOWN(bit, KHO_GRANULE_PAGES);
+
+		/* A long run of full granules is one region for memblock. */
+		end = ALIGN_DOWN(find_next_zero_bit(kho_area_bitmap,
+						    KHO_MAP_AREA_PAGES, bit),
+				 KHO_GRANULE_PAGES);
+		if (end > bit + KHO_GRANULE_PAGES) {
+			phys_addr_t phys = PFN_PHYS(pfn + bit);
+			phys_addr_t size = PFN_PHYS(end - bit);
+
+			if (memblock_is_region_memory(phys, size) &&
+			    !memblock_is_region_reserved(phys, size) &&
+			    !kho_scratch_overlaps(phys, size)) {
+				if (memblock_reserve(phys, size))
+					return -ENOMEM;
+				bit = end - KHO_GRANULE_PAGES;
+				continue;
+			}
+		}
+
+		err = kho_reserve_granule(pfn + bit, bit);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * kho_memory_forget - do not believe the incoming map
+ *
+ * What is reserved because of it stays so: better lost than given away twice.
+ */
+void __init kho_memory_forget(void)
+{
+	kho_in.map.root = NULL;
+	kho_in.nr_pages = 0;
+	kho_in.gaps = NULL;
+}
+
+/**
+ * kho_memory_ingest - keep memblock off everything that is preserved
+ * @map_phys: physical address of the root of the map
+ *
+ * After an error the map is not used; memory that was reserved up to then is
+ * lost until the next reboot, which is better than to trust half a map.
+ *
+ * Context: early boot, all memory mapped, memblock confined to scratch.
+ * Return: 0 or a negative errno.
+ */
+int __init kho_memory_ingest(phys_addr_t map_phys)
+{
+	unsigned long end_pfn = PHYS_PFN(memblock_end_of_DRAM());
+	unsigned long area, nr_granules;
+	int err;
+
+	if (!map_phys || !IS_ALIGNED(map_phys, PAGE_SIZE) ||
+	    map_phys >= PFN_PHYS(end_pfn))
+		return -EFAULT;
+
+	kho_in.map.root = phys_to_virt(map_phys);
+	err = kho_map_check(&kho_in.map, end_pfn, kho_claim_node, NULL,
+			    &kho_in.nr_pages);
+	if (err)
+		goto refuse;
+
+	nr_granules = DIV_ROUND_UP(end_pfn, KHO_GRANULE_PAGES);
+	kho_in.gaps = memblock_alloc(BITS_TO_LONGS(nr_granules) * sizeof(long),
+				     SMP_CACHE_BYTES);
+	if (!kho_in.gaps) {
+		err = -ENOMEM;
+		goto refuse;
+	}
+
+	for (area = 0; area << KHO_MAP_LEAF_BITS < end_pfn; area++) {
+		err = kho_reserve_area(area, end_pfn);
+		if (err)
+			goto refuse;
+	}
+	return 0;
+
+refuse:
+	kho_memory_forget();
+	return err;
+}
+
+/**
+ * kho_memory_release_gaps - free what was reserved for its neighbours' sake
+ *
+ * Context: an initcall, when all struct pages are initialised.
+ */
+void __init kho_memory_release_gaps(void)
+{
+	unsigned long nr = DIV_ROUND_UP(max_pfn, KHO_GRANULE_PAGES);
+	unsigned long granule, area = ULONG_MAX;
+
+	if (!kho_in.gaps)
+		return;
+
+	for_each_set_bit(granule, kho_in.gaps, nr) {
+		unsigned long pfn = granule * KHO_GRANULE_PAGES;
+		unsigned long bit = pfn & (KHO_MAP_AREA_PAGES - 1), i;
+
+		if (area != pfn >> KHO_MAP_LEAF_BITS) {
+			area = pfn >> KHO_MAP_LEAF_BITS;
+			kho_map_area(&kho_in.map, area, kho_area_bitmap);
+		}
+		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
+		for (i = 0; i < KHO_GRANULE_PAGES; i++)
+			if (!test_bit(bit + i, kho_area_bitmap))
+				free_reserved_page(pfn_to_page(pfn + i));
+	}
+	kho_in.gaps = NULL;
+}

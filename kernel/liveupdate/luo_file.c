@@ -1,0 +1,750 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The files of a session, and the handlers that know how to preserve them.
+ *
+ * Invariants:
+ *  - a file is in the list and in the xarray of its set, or in neither;
+ *  - each file of a set to be handed over, and each file that was retrieved,
+ *    holds a reference to its struct file and the claim to its identity: no two
+ *    files with the same identity are preserved at the same time;
+ *  - each file that has a handler keeps the handler's module loaded;
+ *  - a file that was handed over is given to its handler for finish() exactly
+ *    once, or never, in which case its memory stays reserved;
+ *  - handlers are called with the set's lock held, but never with the lock of
+ *    the registry: a handler may register another one.
+ *
+ * The lock order is in luo_session.c.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/liveupdate.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/string.h>
+
+#include "luo_file.h"
+
+#define luo_set_err(set, fmt, ...)					\
+	pr_err("session '%*pE': " fmt, (int)strlen((set)->name),	\
+	       (set)->name, ##__VA_ARGS__)
+
+struct luo_file_id {
+	const struct liveupdate_file_handler *handler;
+	unsigned long id;
+};
+
+/**
+ * struct luo_file - a file in a session
+ * @list: in luo_file_set.list
+ * @id_node: in luo_file_ids, if @has_id
+ * @id: identity
+ * @has_id: the identity is claimed
+ * @handler: NULL in a session that was handed over and has not been attached
+ * @file: NULL in a session that was handed over until it is retrieved
+ * @token: name in the session
+ * @data: what travels for the handler
+ * @private_data: the handler's
+ * @retrieve_status: 0 not tried, 1 retrieved, or the error that remains
+ * @rcu: another claim may be walking over @id_node
+ * @compatible: of the handler, in a session that was handed over
+ *
+ * Protected by the lock of the set; @id_node by luo_file_ids.
+ */
+struct luo_file {
+	struct list_head list;
+	struct rhash_head id_node;
+	struct luo_file_id id;
+	bool has_id;
+	struct liveupdate_file_handler *handler;
+	struct file *file;
+	u64 token;
+	u64 data;
+	void *private_data;
+	int retrieve_status;
+	struct rcu_head rcu;
+	char compatible[LUO_FILE_COMPAT_LEN];
+};
+
+/* Writers hold the mutex, readers the SRCU. */
+static LIST_HEAD(luo_handlers);
+static DEFINE_MUTEX(luo_handlers_lock);
+DEFINE_STATIC_SRCU(luo_handlers_srcu);
+
+/* Identities of all preserved files; does its own locking. */
+static struct rhashtable luo_file_ids;
+
+static const struct rhashtable_params luo_file_ids_params = {
+	.key_len = sizeof(struct luo_file_id),
+	.key_offset = offsetof(struct luo_file, id),
+	.head_offset = offsetof(struct luo_file, id_node),
+	.automatic_shrinking = true,
+};
+
+/**
+ * luo_file_init - set up what all sessions share
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int __init luo_file_init(void)
+{
+	return rhashtable_init(&luo_file_ids, &luo_file_ids_params);
+}
+
+/**
+ * liveupdate_register_file_handler - make a type of files preservable
+ * @handler: the handler; stays the caller's
+ *
+ * May be called whether or not live update is enabled, and from the operations
+ * of another handler.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EINVAL if an operation or the compatible string is missing, or
+ * -EEXIST if there is a handler for that compatible string.
+ */
+int liveupdate_register_file_handler(struct liveupdate_file_handler *handler)
+{
+	const struct liveupdate_file_ops *ops = handler->ops;
+	struct liveupdate_file_handler *other;
+	size_t len;
+
+	if (!ops || !ops->can_preserve || !ops->preserve || !ops->unpreserve ||
+	    !ops->retrieve || !ops->finish)
+		return -EINVAL;
+	len = strnlen(handler->compatible, sizeof(handler->compatible));
+	if (!len || len == sizeof(handler->compatible))
+		return -EINVAL;
+
+	guard(mutex)(&luo_handlers_lock);
+	list_for_each_entry(other, &luo_handlers, list)
+		if (!strcmp(other->compatible, handler->compatible))
+			return -EEXIST;
+	atomic_set(&handler->nr_files, 0);
+	list_add_tail_rcu(&handler->list, &luo_handlers);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
+
+/**
+ * liveupdate_unregister_file_handler - undo liveupdate_register_file_handler()
+ * @handler: the handler, which must not have any file in a session
+ *
+ * The handler's module can't go away while it has one. On return nobody uses
+ * the handler any more.
+ *
+ * Context: process context, may sleep; not from a handler's can_preserve().
+ */
+void liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
+{
+	scoped_guard(mutex, &luo_handlers_lock)
+		list_del_rcu(&handler->list);
+	synchronize_srcu(&luo_handlers_srcu);
+	WARN_ON(atomic_read(&handler->nr_files));
+}
+EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
+
+static bool luo_handler_takes(struct liveupdate_file_handler *handler,
+			      void *file)
+{
+	return handler->ops->can_preserve(handler, file);
+}
+
+static bool luo_handler_named(struct liveupdate_file_handler *handler,
+			      void *compatible)
+{
+	return !strcmp(handler->compatible, compatible);
+}
+
+/* Find a handler and keep its module loaded. */
+static struct liveupdate_file_handler *
+luo_handler_get(bool (*match)(struct liveupdate_file_handler *, void *),
+		void *key)
+{
+	struct liveupdate_file_handler *handler;
+
+	guard(srcu)(&luo_handlers_srcu);
+	list_for_each_entry_srcu(handler, &luo_handlers, list,
+				 srcu_read_lock_held(&luo_handlers_srcu)) {
+		if (!try_module_get(handler->ops->owner))
+			continue;
+		if (match(handler, key)) {
+			atomic_inc(&handler->nr_files);
+			return handler;
+		}
+		module_put(handler->ops->owner);
+	}
+	return NULL;
+}
+
+static void luo_handler_put(struct liveupdate_file_handler *handler)
+{
+	atomic_dec(&handler->nr_files);
+	module_put(handler->ops->owner);
+}
+
+/**
+ * luo_file_set_init - start with no files
+ * @set: the set
+ * @session: what handlers get as the identity of the session
+ * @name: name of the session, lives as long as @set
+ *
+ * An empty set needs no teardown.
+ */
+void luo_file_set_init(struct luo_file_set *set, const void *session,
+		       const char *name)
+{
+	mutex_init(&set->lock);
+	xa_init(&set->tokens);
+	INIT_LIST_HEAD(&set->list);
+	set->session = session;
+	set->name = name;
+	set->count = 0;
+	kho_block_writer_init(&set->writer, sizeof(struct luo_file_ser));
+}
+
+static struct liveupdate_file_op_args
+luo_file_args(struct luo_file_set *set, struct luo_file *file)
+{
+	lockdep_assert_held(&set->lock);
+	return (struct liveupdate_file_op_args) {
+		.handler = file->handler,
+		.session = set->session,
+		.file = file->file,
+		.serialized_data = file->data,
+		.private_data = file->private_data,
+		.retrieve_status = file->retrieve_status,
+	};
+}
+
+static struct luo_file *luo_file_alloc(u64 token)
+{
+	struct luo_file *file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+
+	if (file) {
+		INIT_LIST_HEAD(&file->list);
+		file->token = token;
+	}
+	return file;
+}
+
+/* The one end of every file, whether or not it has got into the set. */
+static void luo_file_free(struct luo_file_set *set, struct luo_file *file)
+{
+	lockdep_assert_held(&set->lock);
+	if (!list_empty(&file->list)) {
+		list_del(&file->list);
+		xa_erase(&set->tokens, file->token);
+		set->count--;
+	}
+	if (file->has_id)
+		rhashtable_remove_fast(&luo_file_ids, &file->id_node,
+				       luo_file_ids_params);
+	if (file->handler)
+		luo_handler_put(file->handler);
+	if (file->file)
+		fput(file->file);
+	kfree_rcu(file, rcu);
+}
+
+/* After this luo_file_publish() can't fail. */
+static int luo_file_reserve(struct luo_file_set *set, struct luo_file *file)
+{
+	if (xa_load(&set->tokens, file->token))
+		return -EEXIST;
+	return xa_reserve(&set->tokens, file->token, GFP_KERNEL_ACCOUNT);
+}
+
+static void luo_file_publish(struct luo_file_set *set, struct luo_file *file)
+{
+	xa_store(&set->tokens, file->token, file, 0);
+	list_add_tail(&file->list, &set->list);
+	set->count++;
+}
+
+static int luo_file_claim_id(struct luo_file *file)
+{
+	const struct liveupdate_file_ops *ops = file->handler->ops;
+	int ret;
+
+	file->id.handler = file->handler;
+	file->id.id = ops->get_id ? ops->get_id(file->file) :
+				    (unsigned long)file_inode(file->file);
+	ret = rhashtable_lookup_insert_fast(&luo_file_ids, &file->id_node,
+					    luo_file_ids_params);
+	if (ret)
+		return ret == -EEXIST ? -EBUSY : ret;
+	file->has_id = true;
+	return 0;
+}
+
+/**
+ * luo_file_set_preserve - preserve a file
+ * @set: files of a session that is to be handed over
+ * @filp: the file; a reference is taken
+ * @token: its name in the session
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, -ENOENT if no handler takes such a file, -EEXIST if the token is
+ * in use, -EBUSY if the file is preserved in this or another session, or what
+ * the handler says. Nothing has changed on failure.
+ */
+int luo_file_set_preserve(struct luo_file_set *set, struct file *filp,
+			  u64 token)
+{
+	struct liveupdate_file_handler *handler;
+	struct liveupdate_file_op_args args;
+	struct luo_file *file;
+	int ret;
+
+	lockdep_assert_held(&set->lock);
+	handler = luo_handler_get(luo_handler_takes, filp);
+	if (!handler)
+		return -ENOENT;
+	file = luo_file_alloc(token);
+	if (!file) {
+		luo_handler_put(handler);
+		return -ENOMEM;
+	}
+	file->handler = handler;
+	file->file = get_file(filp);
+
+	ret = luo_file_reserve(set, file);
+	if (ret)
+		goto err_free;
+	ret = luo_file_claim_id(file);
+	if (ret)
+		goto err_release;
+	args = luo_file_args(set, file);
+	ret = handler->ops->preserve(&args);
+	if (ret)
+		goto err_release;
+
+	file->data = args.serialized_data;
+	file->private_data = args.private_data;
+	luo_file_publish(set, file);
+	return 0;
+
+err_release:
+	xa_release(&set->tokens, token);
+err_free:
+	luo_file_free(set, file);
+	return ret;
+}
+
+static void luo_file_unpreserve(struct luo_file_set *set,
+				struct luo_file *file)
+{
+	struct liveupdate_file_op_args args = luo_file_args(set, file);
+
+	file->handler->ops->unpreserve(&args);
+	luo_file_free(set, file);
+}
+
+/**
+ * luo_file_set_unpreserve - undo luo_file_set_preserve()
+ * @set: files of a session that is to be handed over
+ * @token: the file
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, or -ENOENT.
+ */
+int luo_file_set_unpreserve(struct luo_file_set *set, u64 token)
+{
+	struct luo_file *file;
+
+	lockdep_assert_held(&set->lock);
+	file = xa_load(&set->tokens, token);
+	if (!file)
+		return -ENOENT;
+	luo_file_unpreserve(set, file);
+	return 0;
+}
+
+/**
+ * luo_file_set_unpreserve_all - unpreserve every file, the last one first
+ * @set: files of a session that is to be handed over
+ *
+ * Context: the caller holds the set's lock.
+ */
+void luo_file_set_unpreserve_all(struct luo_file_set *set)
+{
+	struct luo_file *file, *next;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry_safe_reverse(file, next, &set->list, list)
+		luo_file_unpreserve(set, file);
+}
+
+static void luo_file_unfreeze(struct luo_file_set *set, struct luo_file *file)
+{
+	struct liveupdate_file_op_args args = luo_file_args(set, file);
+
+	if (!file->handler->ops->unfreeze)
+		return;
+	file->handler->ops->unfreeze(&args);
+	file->data = args.serialized_data;
+	file->private_data = args.private_data;
+}
+
+/**
+ * luo_file_set_freeze - freeze every file, in the order of preservation
+ * @set: files of a session that is to be handed over
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, or the first handler's error with no file frozen.
+ */
+int luo_file_set_freeze(struct luo_file_set *set)
+{
+	struct liveupdate_file_op_args args;
+	struct luo_file *file;
+	int ret;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry(file, &set->list, list) {
+		if (!file->handler->ops->freeze)
+			continue;
+		args = luo_file_args(set, file);
+		ret = file->handler->ops->freeze(&args);
+		if (ret)
+			goto err_unfreeze;
+		file->data = args.serialized_data;
+		file->private_data = args.private_data;
+	}
+	return 0;
+
+err_unfreeze:
+	luo_set_err(set, "file %#llx (%s) can't be frozen: %d\n", file->token,
+		    file->handler->compatible, ret);
+	list_for_each_entry_continue_reverse(file, &set->list, list)
+		luo_file_unfreeze(set, file);
+	return ret;
+}
+
+/**
+ * luo_file_set_unfreeze - undo luo_file_set_freeze()
+ * @set: files of a session
+ *
+ * Context: the caller holds the set's lock.
+ */
+void luo_file_set_unfreeze(struct luo_file_set *set)
+{
+	struct luo_file *file;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry_reverse(file, &set->list, list)
+		luo_file_unfreeze(set, file);
+}
+
+/**
+ * luo_file_set_serialise - write down all files for the next kernel
+ * @set: frozen files of a session
+ * @first: out: where the chain of &struct luo_file_ser begins, 0 for no files
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, or -ENOMEM with nothing written.
+ */
+int luo_file_set_serialise(struct luo_file_set *set, u64 *first)
+{
+	struct luo_file_ser *ser;
+	struct luo_file *file;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry(file, &set->list, list) {
+		ser = kho_block_append(&set->writer);
+		if (IS_ERR(ser)) {
+			kho_block_discard(&set->writer);
+			return PTR_ERR(ser);
+		}
+		strscpy(ser->compatible, file->handler->compatible,
+			sizeof(ser->compatible));
+		ser->data = file->data;
+		ser->token = file->token;
+	}
+	*first = set->writer.first;
+	return 0;
+}
+
+/**
+ * luo_file_set_unserialise - undo luo_file_set_serialise()
+ * @set: files of a session
+ *
+ * Context: the caller holds the set's lock.
+ */
+void luo_file_set_unserialise(struct luo_file_set *set)
+{
+	lockdep_assert_held(&set->lock);
+	kho_block_discard(&set->writer);
+}
+
+/**
+ * luo_next_record - kho_block_next() that a test can replace
+ * @reader: the chain
+ *
+ * Return: the record, NULL at the end, or ERR_PTR(-EINVAL).
+ */
+void *luo_next_record(struct kho_block_reader *reader)
+{
+	KUNIT_STATIC_STUB_REDIRECT(luo_next_record, reader);
+	return kho_block_next(reader);
+}
+
+static int luo_file_set_add(struct luo_file_set *set,
+			    const struct luo_file_ser *ser)
+{
+	size_t len = strnlen(ser->compatible, sizeof(ser->compatible));
+	struct luo_file *file;
+	int ret;
+
+	if (!len || len == sizeof(ser->compatible)) {
+		luo_set_err(set, "file %#llx has no valid type\n", ser->token);
+		return -EINVAL;
+	}
+	file = luo_file_alloc(ser->token);
+	if (!file)
+		return -ENOMEM;
+	strscpy(file->compatible, ser->compatible, sizeof(file->compatible));
+	file->data = ser->data;
+	ret = luo_file_reserve(set, file);
+	if (ret) {
+		luo_file_free(set, file);
+		if (ret != -EEXIST)
+			return ret;
+		luo_set_err(set, "file %#llx is there twice\n", ser->token);
+		return -EINVAL;
+	}
+	luo_file_publish(set, file);
+	return 0;
+}
+
+/* Forget the files; what they stand for stays reserved. */
+VISIBLE_IF_KUNIT void luo_file_set_drop(struct luo_file_set *set)
+{
+	struct luo_file *file, *next;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry_safe(file, next, &set->list, list)
+		luo_file_free(set, file);
+}
+
+/* All or nothing; -EINVAL for a table that is not to be believed. */
+VISIBLE_IF_KUNIT int luo_file_set_read(struct luo_file_set *set, u64 first,
+				       u64 count)
+{
+	struct kho_block_reader reader;
+	struct luo_file_ser *ser;
+	int ret = 0;
+
+	lockdep_assert_held(&set->lock);
+	kho_block_reader_init(&reader, first, sizeof(*ser));
+	while (!ret && (ser = luo_next_record(&reader))) {
+		if (IS_ERR(ser))
+			ret = PTR_ERR(ser);
+		else if (set->count == count)
+			ret = -EINVAL;
+		else
+			ret = luo_file_set_add(set, ser);
+	}
+	if (!ret && set->count != count)
+		ret = -EINVAL;
+	if (ret == -EINVAL)
+		luo_set_err(set, "damaged after %lu of %llu files\n",
+			    set->count, count);
+	if (ret)
+		luo_file_set_drop(set);
+	return ret;
+}
+
+/**
+ * luo_file_set_load - read the table of the previous kernel
+ * @set: files of a session that was handed over, empty so far
+ * @first: where the chain of &struct luo_file_ser begins
+ * @count: how many there should be
+ *
+ * The table is given back once all of it has been read.
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, -EINVAL if the table is damaged, or -ENOMEM. On failure nothing
+ * has been consumed.
+ */
+int luo_file_set_load(struct luo_file_set *set, u64 first, u64 count)
+{
+	int ret = luo_file_set_read(set, first, count);
+
+	if (!ret)
+		kho_block_restore_free(first, sizeof(struct luo_file_ser));
+	return ret;
+}
+
+/**
+ * luo_file_set_attach - find the handler of each file
+ * @set: files of a session that was handed over
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, or -EOPNOTSUPP if a handler is not there, or not yet.
+ */
+int luo_file_set_attach(struct luo_file_set *set)
+{
+	struct luo_file *file;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry(file, &set->list, list) {
+		if (file->handler)
+			continue;
+		file->handler = luo_handler_get(luo_handler_named,
+						file->compatible);
+		if (!file->handler) {
+			luo_set_err(set, "file %#llx: no handler for '%*pE'\n",
+				    file->token, (int)strlen(file->compatible),
+				    file->compatible);
+			return -EOPNOTSUPP;
+		}
+	}
+	return 0;
+}
+
+/* Did the attempt consume nothing, so that it can be made again? */
+static bool luo_error_is_passing(int error)
+{
+	return error == -ENOMEM || error == -EINTR || error == -EAGAIN ||
+	       error == -ERESTARTSYS;
+}
+
+static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
+{
+	struct liveupdate_file_op_args args = luo_file_args(set, file);
+	int ret;
+
+	ret = file->handler->ops->retrieve(&args);
+	if (WARN_ON_ONCE(ret > 0 || (!ret && !args.file)))
+		ret = -EIO;
+	if (ret) {
+		if (luo_error_is_passing(ret))
+			return ret;
+		luo_set_err(set, "file %#llx (%s) can't be retrieved: %d\n",
+			    file->token, file->handler->compatible, ret);
+		file->retrieve_status = ret;
+		return ret;
+	}
+	file->file = args.file;
+	file->private_data = args.private_data;
+	file->retrieve_status = 1;
+	return 0;
+}
+
+/**
+ * luo_file_set_retrieve - get a file that was handed over
+ * @set: files of a session that was handed over, attached
+ * @token: the file
+ * @filp: out: the file, with a reference for the caller
+ *
+ * The set keeps a reference of its own until it is finished: a caller that
+ * loses the file can ask again.
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, -ENOENT, or what the handler says, now or when the file was tried
+ * for the first time.
+ */
+int luo_file_set_retrieve(struct luo_file_set *set, u64 token,
+			  struct file **filp)
+{
+	struct luo_file *file;
+	int ret;
+
+	lockdep_assert_held(&set->lock);
+	file = xa_load(&set->tokens, token);
+	if (!file)
+		return -ENOENT;
+	if (file->retrieve_status < 0)
+		return file->retrieve_status;
+	if (!file->retrieve_status) {
+		ret = luo_file_restore(set, file);
+		if (ret)
+			return ret;
+	}
+	if (!file->has_id) {
+		ret = luo_file_claim_id(file);
+		if (ret)
+			return ret;
+	}
+	*filp = get_file(file->file);
+	return 0;
+}
+
+static void luo_file_finish(struct luo_file_set *set, struct luo_file *file)
+{
+	struct liveupdate_file_op_args args = luo_file_args(set, file);
+
+	file->handler->ops->finish(&args);
+	luo_file_free(set, file);
+}
+
+/**
+ * luo_file_set_discard - give up a file that nobody wants any more
+ * @set: files of a session that was handed over, attached
+ * @token: the file
+ *
+ * Context: the caller holds the set's lock.
+ * Return: 0, -ENOENT, or -EBUSY if the file has been retrieved.
+ */
+int luo_file_set_discard(struct luo_file_set *set, u64 token)
+{
+	struct luo_file *file;
+
+	lockdep_assert_held(&set->lock);
+	file = xa_load(&set->tokens, token);
+	if (!file)
+		return -ENOENT;
+	if (file->retrieve_status > 0)
+		return -EBUSY;
+	luo_file_finish(set, file);
+	return 0;
+}
+
+/**
+ * luo_file_set_can_finish - is every file whole again?
+ * @set: files of a session that was handed over, attached
+ *
+ * Context: the caller holds the set's lock.
+ * Return: true if luo_file_set_finish() may be called.
+ */
+bool luo_file_set_can_finish(struct luo_file_set *set)
+{
+	struct liveupdate_file_op_args args;
+	struct luo_file *file;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry(file, &set->list, list) {
+		if (file->retrieve_status <= 0)
+			return false;
+		args = luo_file_args(set, file);
+		if (file->handler->ops->can_finish &&
+		    !file->handler->ops->can_finish(&args))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * luo_file_set_finish - let go of all files: they are ordinary ones from now on
+ * @set: files of a session that was handed over, which can be finished
+ *
+ * Context: the caller holds the set's lock, since before it asked
+ * luo_file_set_can_finish().
+ */
+void luo_file_set_finish(struct luo_file_set *set)
+{
+	struct luo_file *file, *next;
+
+	lockdep_assert_held(&set->lock);
+	list_for_each_entry_safe(file, next, &set->list, list)
+		luo_file_finish(set, file);
+}
