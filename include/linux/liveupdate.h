@@ -3,6 +3,7 @@
 #ifndef _LINUX_LIVEUPDATE_H
 #define _LINUX_LIVEUPDATE_H
 
+#include <linux/atomic.h>
 #include <linux/kho/abi/luo.h>
 #include <linux/list.h>
 #include <linux/types.h>
@@ -71,13 +72,15 @@ struct liveupdate_file_ops {
  * struct liveupdate_file_handler - one type of files that can be preserved
  * @ops: operations
  * @compatible: name and version of the serialised state, unique
- * @list: for the LUO
+ * @list: in the registry
+ * @nr_files: files in sessions that belong to the handler
  */
 struct liveupdate_file_handler {
 	const struct liveupdate_file_ops *ops;
 	const char compatible[LUO_FILE_COMPAT_LEN];
-	/* private: protected by the LUO's handler lock */
+	/* private: the registry's */
 	struct list_head list;
+	atomic_t nr_files;
 };
 
 #ifdef CONFIG_LIVEUPDATE

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The files of a session, and the handlers that know how to preserve them.
+ * The files of a session.
  *
  * Invariants:
  *  - a file is in the list and in the xarray of its set, or in neither;
@@ -9,78 +9,63 @@
  *    files with the same identity are preserved at the same time;
  *  - each file that has a handler keeps the handler's module loaded;
  *  - a file that was handed over is given to its handler for finish() exactly
- *    once, or never, in which case its memory stays reserved;
- *  - handlers are called with the set's lock held, but never with the lock of
- *    the registry: a handler may register another one.
+ *    once, or never, in which case its memory stays reserved.
  *
- * The lock order is in luo_session.c.
+ * All functions but luo_file_init() and luo_file_set_init() are called with the
+ * lock of the set held, and the operations of handlers run under it. The lock
+ * order is in luo_session.c.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
-#include <linux/cleanup.h>
 #include <linux/err.h>
-#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/liveupdate.h>
-#include <linux/module.h>
-#include <linux/rculist.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 #include <linux/string.h>
 
 #include "luo_file.h"
+#include "luo_handler.h"
 
-#define luo_set_err(set, fmt, ...)					\
-	pr_err("session '%*pE': " fmt, (int)strlen((set)->name),	\
-	       (set)->name, ##__VA_ARGS__)
+#define luo_set_err(_set, fmt, ...)					\
+({									\
+	const char *_name = (_set)->name;				\
+	pr_err("session '%*pE': " fmt, (int)strlen(_name), _name,	\
+	       ##__VA_ARGS__);						\
+})
 
 struct luo_file_id {
 	const struct liveupdate_file_handler *handler;
 	unsigned long id;
 };
 
-/**
- * struct luo_file - a file in a session
- * @list: in luo_file_set.list
- * @id_node: in luo_file_ids, if @has_id
- * @id: identity
- * @has_id: the identity is claimed
- * @handler: NULL in a session that was handed over and has not been attached
- * @file: NULL in a session that was handed over until it is retrieved
- * @token: name in the session
- * @data: what travels for the handler
- * @private_data: the handler's
- * @retrieve_status: 0 not tried, 1 retrieved, or the error that remains
- * @rcu: another claim may be walking over @id_node
- * @compatible: of the handler, in a session that was handed over
- *
- * Protected by the lock of the set; @id_node by luo_file_ids.
- */
+/* A file in a session. Protected by the lock of its set. */
 struct luo_file {
+	/* in luo_file_set.list */
 	struct list_head list;
+	/* in luo_file_ids if @has_id, which does its own locking */
 	struct rhash_head id_node;
 	struct luo_file_id id;
 	bool has_id;
+	/* NULL in a session that was handed over until it is attached */
 	struct liveupdate_file_handler *handler;
+	/* NULL in a session that was handed over until it is retrieved */
 	struct file *file;
 	u64 token;
 	u64 data;
 	void *private_data;
+	/* 0: not tried, 1: retrieved, or the error that remains */
 	int retrieve_status;
+	/* somebody may be walking over @id_node */
 	struct rcu_head rcu;
+	/* of the handler; only in a session that was handed over */
 	char compatible[LUO_FILE_COMPAT_LEN];
 };
 
-/* Writers hold the mutex, readers the SRCU. */
-static LIST_HEAD(luo_handlers);
-static DEFINE_MUTEX(luo_handlers_lock);
-DEFINE_STATIC_SRCU(luo_handlers_srcu);
-
-/* Identities of all preserved files; does its own locking. */
+/* Identities of all preserved files. */
 static struct rhashtable luo_file_ids;
 
 static const struct rhashtable_params luo_file_ids_params = {
@@ -98,97 +83,6 @@ static const struct rhashtable_params luo_file_ids_params = {
 int __init luo_file_init(void)
 {
 	return rhashtable_init(&luo_file_ids, &luo_file_ids_params);
-}
-
-/**
- * liveupdate_register_file_handler - make a type of files preservable
- * @handler: the handler; stays the caller's
- *
- * May be called whether or not live update is enabled, and from the operations
- * of another handler.
- *
- * Context: process context, may sleep.
- * Return: 0, -EINVAL if an operation or the compatible string is missing, or
- * -EEXIST if there is a handler for that compatible string.
- */
-int liveupdate_register_file_handler(struct liveupdate_file_handler *handler)
-{
-	const struct liveupdate_file_ops *ops = handler->ops;
-	struct liveupdate_file_handler *other;
-	size_t len;
-
-	if (!ops || !ops->can_preserve || !ops->preserve || !ops->unpreserve ||
-	    !ops->retrieve || !ops->finish)
-		return -EINVAL;
-	len = strnlen(handler->compatible, sizeof(handler->compatible));
-	if (!len || len == sizeof(handler->compatible))
-		return -EINVAL;
-
-	guard(mutex)(&luo_handlers_lock);
-	list_for_each_entry(other, &luo_handlers, list)
-		if (!strcmp(other->compatible, handler->compatible))
-			return -EEXIST;
-	atomic_set(&handler->nr_files, 0);
-	list_add_tail_rcu(&handler->list, &luo_handlers);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
-
-/**
- * liveupdate_unregister_file_handler - undo liveupdate_register_file_handler()
- * @handler: the handler, which must not have any file in a session
- *
- * The handler's module can't go away while it has one. On return nobody uses
- * the handler any more.
- *
- * Context: process context, may sleep; not from a handler's can_preserve().
- */
-void liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
-{
-	scoped_guard(mutex, &luo_handlers_lock)
-		list_del_rcu(&handler->list);
-	synchronize_srcu(&luo_handlers_srcu);
-	WARN_ON(atomic_read(&handler->nr_files));
-}
-EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
-
-static bool luo_handler_takes(struct liveupdate_file_handler *handler,
-			      void *file)
-{
-	return handler->ops->can_preserve(handler, file);
-}
-
-static bool luo_handler_named(struct liveupdate_file_handler *handler,
-			      void *compatible)
-{
-	return !strcmp(handler->compatible, compatible);
-}
-
-/* Find a handler and keep its module loaded. */
-static struct liveupdate_file_handler *
-luo_handler_get(bool (*match)(struct liveupdate_file_handler *, void *),
-		void *key)
-{
-	struct liveupdate_file_handler *handler;
-
-	guard(srcu)(&luo_handlers_srcu);
-	list_for_each_entry_srcu(handler, &luo_handlers, list,
-				 srcu_read_lock_held(&luo_handlers_srcu)) {
-		if (!try_module_get(handler->ops->owner))
-			continue;
-		if (match(handler, key)) {
-			atomic_inc(&handler->nr_files);
-			return handler;
-		}
-		module_put(handler->ops->owner);
-	}
-	return NULL;
-}
-
-static void luo_handler_put(struct liveupdate_file_handler *handler)
-{
-	atomic_dec(&handler->nr_files);
-	module_put(handler->ops->owner);
 }
 
 /**
@@ -236,6 +130,12 @@ static struct luo_file *luo_file_alloc(u64 token)
 	return file;
 }
 
+static struct luo_file *luo_file_find(struct luo_file_set *set, u64 token)
+{
+	lockdep_assert_held(&set->lock);
+	return xa_load(&set->tokens, token);
+}
+
 /* The one end of every file, whether or not it has got into the set. */
 static void luo_file_free(struct luo_file_set *set, struct luo_file *file)
 {
@@ -258,7 +158,7 @@ static void luo_file_free(struct luo_file_set *set, struct luo_file *file)
 /* After this luo_file_publish() can't fail. */
 static int luo_file_reserve(struct luo_file_set *set, struct luo_file *file)
 {
-	if (xa_load(&set->tokens, file->token))
+	if (luo_file_find(set, file->token))
 		return -EEXIST;
 	return xa_reserve(&set->tokens, file->token, GFP_KERNEL_ACCOUNT);
 }
@@ -292,7 +192,6 @@ static int luo_file_claim_id(struct luo_file *file)
  * @filp: the file; a reference is taken
  * @token: its name in the session
  *
- * Context: the caller holds the set's lock.
  * Return: 0, -ENOENT if no handler takes such a file, -EEXIST if the token is
  * in use, -EBUSY if the file is preserved in this or another session, or what
  * the handler says. Nothing has changed on failure.
@@ -306,7 +205,7 @@ int luo_file_set_preserve(struct luo_file_set *set, struct file *filp,
 	int ret;
 
 	lockdep_assert_held(&set->lock);
-	handler = luo_handler_get(luo_handler_takes, filp);
+	handler = luo_handler_get_for(filp);
 	if (!handler)
 		return -ENOENT;
 	file = luo_file_alloc(token);
@@ -354,15 +253,12 @@ static void luo_file_unpreserve(struct luo_file_set *set,
  * @set: files of a session that is to be handed over
  * @token: the file
  *
- * Context: the caller holds the set's lock.
  * Return: 0, or -ENOENT.
  */
 int luo_file_set_unpreserve(struct luo_file_set *set, u64 token)
 {
-	struct luo_file *file;
+	struct luo_file *file = luo_file_find(set, token);
 
-	lockdep_assert_held(&set->lock);
-	file = xa_load(&set->tokens, token);
 	if (!file)
 		return -ENOENT;
 	luo_file_unpreserve(set, file);
@@ -372,8 +268,6 @@ int luo_file_set_unpreserve(struct luo_file_set *set, u64 token)
 /**
  * luo_file_set_unpreserve_all - unpreserve every file, the last one first
  * @set: files of a session that is to be handed over
- *
- * Context: the caller holds the set's lock.
  */
 void luo_file_set_unpreserve_all(struct luo_file_set *set)
 {
@@ -399,7 +293,6 @@ static void luo_file_unfreeze(struct luo_file_set *set, struct luo_file *file)
  * luo_file_set_freeze - freeze every file, in the order of preservation
  * @set: files of a session that is to be handed over
  *
- * Context: the caller holds the set's lock.
  * Return: 0, or the first handler's error with no file frozen.
  */
 int luo_file_set_freeze(struct luo_file_set *set)
@@ -432,8 +325,6 @@ err_unfreeze:
 /**
  * luo_file_set_unfreeze - undo luo_file_set_freeze()
  * @set: files of a session
- *
- * Context: the caller holds the set's lock.
  */
 void luo_file_set_unfreeze(struct luo_file_set *set)
 {
@@ -449,7 +340,6 @@ void luo_file_set_unfreeze(struct luo_file_set *set)
  * @set: frozen files of a session
  * @first: out: where the chain of &struct luo_file_ser begins, 0 for no files
  *
- * Context: the caller holds the set's lock.
  * Return: 0, or -ENOMEM with nothing written.
  */
 int luo_file_set_serialise(struct luo_file_set *set, u64 *first)
@@ -476,8 +366,6 @@ int luo_file_set_serialise(struct luo_file_set *set, u64 *first)
 /**
  * luo_file_set_unserialise - undo luo_file_set_serialise()
  * @set: files of a session
- *
- * Context: the caller holds the set's lock.
  */
 void luo_file_set_unserialise(struct luo_file_set *set)
 {
@@ -571,7 +459,6 @@ VISIBLE_IF_KUNIT int luo_file_set_read(struct luo_file_set *set, u64 first,
  *
  * The table is given back once all of it has been read.
  *
- * Context: the caller holds the set's lock.
  * Return: 0, -EINVAL if the table is damaged, or -ENOMEM. On failure nothing
  * has been consumed.
  */
@@ -588,7 +475,6 @@ int luo_file_set_load(struct luo_file_set *set, u64 first, u64 count)
  * luo_file_set_attach - find the handler of each file
  * @set: files of a session that was handed over
  *
- * Context: the caller holds the set's lock.
  * Return: 0, or -EOPNOTSUPP if a handler is not there, or not yet.
  */
 int luo_file_set_attach(struct luo_file_set *set)
@@ -599,8 +485,7 @@ int luo_file_set_attach(struct luo_file_set *set)
 	list_for_each_entry(file, &set->list, list) {
 		if (file->handler)
 			continue;
-		file->handler = luo_handler_get(luo_handler_named,
-						file->compatible);
+		file->handler = luo_handler_get_named(file->compatible);
 		if (!file->handler) {
 			luo_set_err(set, "file %#llx: no handler for '%*pE'\n",
 				    file->token, (int)strlen(file->compatible),
@@ -649,18 +534,15 @@ static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
  * The set keeps a reference of its own until it is finished: a caller that
  * loses the file can ask again.
  *
- * Context: the caller holds the set's lock.
  * Return: 0, -ENOENT, or what the handler says, now or when the file was tried
  * for the first time.
  */
 int luo_file_set_retrieve(struct luo_file_set *set, u64 token,
 			  struct file **filp)
 {
-	struct luo_file *file;
+	struct luo_file *file = luo_file_find(set, token);
 	int ret;
 
-	lockdep_assert_held(&set->lock);
-	file = xa_load(&set->tokens, token);
 	if (!file)
 		return -ENOENT;
 	if (file->retrieve_status < 0)
@@ -692,15 +574,12 @@ static void luo_file_finish(struct luo_file_set *set, struct luo_file *file)
  * @set: files of a session that was handed over, attached
  * @token: the file
  *
- * Context: the caller holds the set's lock.
  * Return: 0, -ENOENT, or -EBUSY if the file has been retrieved.
  */
 int luo_file_set_discard(struct luo_file_set *set, u64 token)
 {
-	struct luo_file *file;
+	struct luo_file *file = luo_file_find(set, token);
 
-	lockdep_assert_held(&set->lock);
-	file = xa_load(&set->tokens, token);
 	if (!file)
 		return -ENOENT;
 	if (file->retrieve_status > 0)
@@ -713,7 +592,6 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
  * luo_file_set_can_finish - is every file whole again?
  * @set: files of a session that was handed over, attached
  *
- * Context: the caller holds the set's lock.
  * Return: true if luo_file_set_finish() may be called.
  */
 bool luo_file_set_can_finish(struct luo_file_set *set)
@@ -737,8 +615,7 @@ bool luo_file_set_can_finish(struct luo_file_set *set)
  * luo_file_set_finish - let go of all files: they are ordinary ones from now on
  * @set: files of a session that was handed over, which can be finished
  *
- * Context: the caller holds the set's lock, since before it asked
- * luo_file_set_can_finish().
+ * Context: under the same hold of the lock as luo_file_set_can_finish().
  */
 void luo_file_set_finish(struct luo_file_set *set)
 {

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live Update Orchestrator (LUO): /dev/liveupdate, and what happens to the
+ * sessions at boot and at reboot.
+ *
+ * Invariants:
+ *  - the device has at most one user at a time;
+ *  - the handover is published only while luo_rebooting, in one step, with
+ *    every outgoing session frozen and serialised; before that, and after the
+ *    reboot has failed, there is no trace of it;
+ *  - nothing that is found at boot can keep the machine from booting.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/bitops.h>
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/kstrtox.h>
+#include <linux/liveupdate.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "luo_file.h"
+#include "luo_ioctl.h"
+#include "luo_session.h"
+
+static const char luo_compatible[sizeof_field(struct luo_ser, compatible)] =
+	LUO_COMPATIBLE;
+
+static bool luo_on __ro_after_init = true;
+
+/* Live updates that it took to get here since the last cold boot. */
+static u64 luo_number __ro_after_init;
+
+/* The published handover, or NULL; protected by luo_reboot_lock. */
+static struct luo_ser *luo_out;
+
+static unsigned long luo_device_busy;
+
+static int __init luo_early_param(char *value)
+{
+	return kstrtobool(value, &luo_on);
+}
+early_param("liveupdate", luo_early_param);
+
+/**
+ * liveupdate_enabled - can files be preserved?
+ *
+ * Return: true unless the command line says otherwise, for live update or for
+ * KHO as a whole.
+ */
+bool liveupdate_enabled(void)
+{
+	return luo_on && kho_is_enabled();
+}
+EXPORT_SYMBOL_GPL(liveupdate_enabled);
+
+static int luo_publish(void)
+{
+	struct luo_ser *ser;
+	u64 sessions = 0;
+	int ret;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	ser = kho_alloc_preserve(sizeof(*ser));
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	ret = luo_session_serialise_all(&sessions);
+	if (ret)
+		goto err_free;
+	memcpy(ser->compatible, luo_compatible, sizeof(ser->compatible));
+	ser->liveupdate_num = luo_number + 1;
+	ser->sessions_pa = sessions;
+	ret = kho_add_subtree(LUO_FDT_NODE, ser, sizeof(*ser));
+	if (ret)
+		goto err_unserialise;
+	luo_out = ser;
+	return 0;
+
+err_unserialise:
+	luo_session_unserialise_all();
+err_free:
+	kho_unpreserve_free(ser);
+	return ret;
+}
+
+static void luo_unpublish(void)
+{
+	lockdep_assert_held_write(&luo_reboot_lock);
+	kho_remove_subtree(luo_out);
+	luo_session_unserialise_all();
+	kho_unpreserve_free(luo_out);
+	luo_out = NULL;
+}
+
+/**
+ * liveupdate_reboot - prepare for the jump into the next kernel
+ *
+ * Freezes and serialises all sessions. From then on user space can't change
+ * anything, until liveupdate_reboot_failed(), which the caller must call if it
+ * gets back from kernel_kexec().
+ *
+ * Context: process context, before anything is shut down; may sleep.
+ * Return: 0; -EINVAL if files are preserved and the kexec image could not take
+ * them along; -EBUSY if the reboot has begun already; -ENOMEM; or what a
+ * handler says that could not freeze its file. On failure nothing has changed.
+ */
+int liveupdate_reboot(void)
+{
+	unsigned long sessions, files, incoming;
+	int ret;
+
+	if (!liveupdate_enabled())
+		return 0;
+
+	guard(rwsem_write)(&luo_reboot_lock);
+	if (luo_rebooting)
+		return -EBUSY;
+
+	luo_session_count(&sessions, &files, &incoming);
+	if (kho_check_image()) {
+		if (files) {
+			pr_err("no kexec image that takes a handover: %lu files in %lu sessions would be lost\n",
+			       files, sessions);
+			return -EINVAL;
+		}
+		luo_rebooting = true;
+		return 0;
+	}
+
+	ret = luo_session_freeze_all();
+	if (ret)
+		return ret;
+	ret = luo_publish();
+	if (ret) {
+		luo_session_unfreeze_all();
+		pr_err("the handover can't be written: %d\n", ret);
+		return ret;
+	}
+	luo_rebooting = true;
+	if (incoming)
+		pr_warn("%lu sessions of the previous kernel were not finished and end here\n",
+			incoming);
+	pr_info("live update %llu: %lu files in %lu sessions\n",
+		luo_number + 1, files, sessions);
+	return 0;
+}
+
+/**
+ * liveupdate_reboot_failed - go on in this kernel
+ *
+ * Undoes liveupdate_reboot(), and does what was put off since: sessions that
+ * were closed end now.
+ *
+ * Context: process context, may sleep. Does nothing without a
+ * liveupdate_reboot() that succeeded.
+ */
+void liveupdate_reboot_failed(void)
+{
+	guard(rwsem_write)(&luo_reboot_lock);
+	if (!luo_rebooting)
+		return;
+	if (luo_out) {
+		luo_unpublish();
+		luo_session_unfreeze_all();
+	}
+	luo_rebooting = false;
+	luo_session_close_orphans();
+	pr_info("no live update: all files are usable again\n");
+}
+
+static int luo_device_open(struct inode *inode, struct file *filp)
+{
+	guard(rwsem_read)(&luo_reboot_lock);
+	if (luo_rebooting || test_and_set_bit_lock(0, &luo_device_busy))
+		return -EBUSY;
+	return 0;
+}
+
+static int luo_device_release(struct inode *inode, struct file *filp)
+{
+	clear_bit_unlock(0, &luo_device_busy);
+	return 0;
+}
+
+static const struct file_operations luo_device_fops = {
+	.owner = THIS_MODULE,
+	.open = luo_device_open,
+	.release = luo_device_release,
+	.unlocked_ioctl = luo_device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice luo_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "liveupdate",
+	.fops = &luo_device_fops,
+	.mode = 0600,
+};
+
+static const struct luo_ser *__init luo_find(phys_addr_t phys, size_t size)
+{
+	const struct luo_ser *ser = phys_to_virt(phys);
+
+	if (size < sizeof(*ser)) {
+		pr_err("the handover is cut off: no session can be retrieved\n");
+		luo_session_refuse_all(-EIO);
+		return NULL;
+	}
+	if (memcmp(ser->compatible, luo_compatible, sizeof(luo_compatible))) {
+		pr_err("the handover has version '%*pE', not '%s': no session can be retrieved\n",
+		       (int)strnlen(ser->compatible, sizeof(ser->compatible)),
+		       ser->compatible, luo_compatible);
+		luo_session_refuse_all(-EOPNOTSUPP);
+		return NULL;
+	}
+	return ser;
+}
+
+/*
+ * The page of struct luo_ser is never given back: it is what the KHO subtree
+ * points to.
+ */
+static void __init luo_take_over(void)
+{
+	unsigned long outgoing, files, incoming;
+	const struct luo_ser *ser;
+	phys_addr_t phys;
+	size_t size;
+	int ret;
+
+	ret = kho_retrieve_subtree(LUO_FDT_NODE, &phys, &size);
+	if (ret == -ENOENT)
+		return;
+	if (ret) {
+		pr_err("the handover can't be read: %d\n", ret);
+		luo_session_refuse_all(-EIO);
+		return;
+	}
+	if (!liveupdate_enabled()) {
+		pr_warn("off: what the previous kernel handed over is ignored\n");
+		return;
+	}
+	ser = luo_find(phys, size);
+	if (!ser)
+		return;
+
+	luo_number = ser->liveupdate_num;
+	ret = luo_session_load_all(ser->sessions_pa);
+	if (ret)
+		pr_err("the table of sessions is damaged, some are lost: %d\n",
+		       ret);
+	scoped_guard(rwsem_write, &luo_reboot_lock)
+		luo_session_count(&outgoing, &files, &incoming);
+	pr_info("live update %llu: %lu sessions were handed over\n",
+		luo_number, incoming);
+}
+
+static int __init luo_init(void)
+{
+	int ret;
+
+	ret = luo_file_init();
+	if (!ret)
+		ret = luo_session_init();
+	if (ret) {
+		luo_on = false;
+		return ret;
+	}
+	luo_take_over();
+	if (!liveupdate_enabled())
+		return 0;
+	ret = misc_register(&luo_device);
+	if (ret)
+		luo_on = false;
+	return ret;
+}
+late_initcall(luo_init);

@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sessions: named sets of files. An outgoing one is to be handed over to the
+ * next kernel, an incoming one was handed over by the previous kernel.
+ *
+ * Invariants:
+ *  - names are unique in each direction; the same name in both directions is
+ *    two sessions;
+ *  - an outgoing session belongs to one descriptor and ends with it;
+ *  - an incoming session is claimed by at most one descriptor. It ends when it
+ *    is finished; until then, closing it makes it claimable again with all that
+ *    was retrieved of it;
+ *  - a session that is finished is in no namespace and has no files;
+ *  - what belongs to an incoming session that can't be claimed is never freed;
+ *  - once the reboot has begun no session changes, until it has failed.
+ *
+ * Lock order:
+ *
+ *	luo_reboot_lock
+ *	    luo_session.files.lock
+ *	        luo_namespace.lock
+ *	        luo_handlers_lock
+ *
+ * Handlers' operations run under the first two, so whatever they take comes
+ * after them. Only one session, and only one namespace, is locked at a time.
+ * Nothing here touches user memory: a page fault can take for ever, and would
+ * keep the reboot waiting.
+ */
+#define pr_fmt(fmt) "luo: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "kho_block.h"
+#include "luo_session.h"
+
+/**
+ * struct luo_namespace - the sessions of one direction
+ * @lock: protects everything here, and luo_session.claimed; the list may be
+ *	read without it by who holds luo_reboot_lock for writing
+ * @names: sessions by name
+ * @list: sessions in the order of their creation
+ * @error: what it means if a name is not there
+ */
+struct luo_namespace {
+	struct mutex lock;
+	struct rhashtable names;
+	struct list_head list;
+	int error;
+};
+
+DECLARE_RWSEM(luo_reboot_lock);
+bool luo_rebooting;
+
+static struct luo_namespace luo_outgoing = {
+	.lock = __MUTEX_INITIALIZER(luo_outgoing.lock),
+	.list = LIST_HEAD_INIT(luo_outgoing.list),
+	.error = -ENOENT,
+};
+
+static struct luo_namespace luo_incoming = {
+	.lock = __MUTEX_INITIALIZER(luo_incoming.lock),
+	.list = LIST_HEAD_INIT(luo_incoming.list),
+	.error = -ENOENT,
+};
+
+/* Table of outgoing sessions; protected by luo_reboot_lock for writing. */
+static struct kho_block_writer luo_writer = {
+	.record_size = sizeof(struct luo_session_ser),
+};
+
+static const struct rhashtable_params luo_names_params = {
+	.key_len = LUO_SESSION_NAME_LEN,
+	.key_offset = offsetof(struct luo_session, name),
+	.head_offset = offsetof(struct luo_session, node),
+	.automatic_shrinking = true,
+};
+
+/**
+ * luo_session_init - set up the namespaces
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int __init luo_session_init(void)
+{
+	int ret;
+
+	ret = rhashtable_init(&luo_outgoing.names, &luo_names_params);
+	if (ret)
+		return ret;
+	ret = rhashtable_init(&luo_incoming.names, &luo_names_params);
+	if (ret)
+		rhashtable_destroy(&luo_outgoing.names);
+	return ret;
+}
+
+static struct luo_session *luo_session_alloc(const char *name, bool incoming)
+{
+	struct luo_session *session;
+
+	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	if (session) {
+		strscpy(session->name, name, sizeof(session->name));
+		session->incoming = incoming;
+		INIT_LIST_HEAD(&session->list);
+		luo_file_set_init(&session->files, session, session->name);
+	}
+	return session;
+}
+
+static struct luo_namespace *luo_namespace_of(struct luo_session *session)
+{
+	return session->incoming ? &luo_incoming : &luo_outgoing;
+}
+
+static int luo_namespace_add(struct luo_session *session)
+{
+	struct luo_namespace *ns = luo_namespace_of(session);
+	int ret;
+
+	guard(mutex)(&ns->lock);
+	ret = rhashtable_lookup_insert_fast(&ns->names, &session->node,
+					    luo_names_params);
+	if (!ret)
+		list_add_tail(&session->list, &ns->list);
+	return ret;
+}
+
+static struct luo_session *luo_namespace_find(struct luo_namespace *ns,
+					      const char *name)
+{
+	char key[LUO_SESSION_NAME_LEN];
+
+	lockdep_assert_held(&ns->lock);
+	strscpy_pad(key, name, sizeof(key));
+	return rhashtable_lookup_fast(&ns->names, key, luo_names_params);
+}
+
+static void luo_namespace_remove(struct luo_session *session)
+{
+	struct luo_namespace *ns = luo_namespace_of(session);
+
+	guard(mutex)(&ns->lock);
+	if (list_empty(&session->list))
+		return;
+	rhashtable_remove_fast(&ns->names, &session->node, luo_names_params);
+	list_del_init(&session->list);
+}
+
+/* The one end of every session; it has no files any more. */
+static void luo_session_free(struct luo_session *session)
+{
+	luo_namespace_remove(session);
+	kfree(session);
+}
+
+/**
+ * luo_session_create - make an outgoing session
+ * @name: name, not empty, shorter than %LUO_SESSION_NAME_LEN
+ *
+ * Return: the session, for luo_session_close(); -EEXIST if there is one of that
+ * name; or -ENOMEM.
+ */
+struct luo_session *luo_session_create(const char *name)
+{
+	struct luo_session *session = luo_session_alloc(name, false);
+	int ret;
+
+	if (!session)
+		return ERR_PTR(-ENOMEM);
+	ret = luo_namespace_add(session);
+	if (ret) {
+		luo_session_free(session);
+		return ERR_PTR(ret);
+	}
+	return session;
+}
+
+/**
+ * luo_session_preserve - preserve a file in a session
+ * @session: the session
+ * @file: the file; a reference is taken
+ * @token: its name in the session
+ *
+ * Return: 0, -EINVAL if the session is an incoming one, or as
+ * luo_file_set_preserve().
+ */
+int luo_session_preserve(struct luo_session *session, struct file *file,
+			 u64 token)
+{
+	if (session->incoming)
+		return -EINVAL;
+	guard(mutex)(&session->files.lock);
+	return luo_file_set_preserve(&session->files, file, token);
+}
+
+/**
+ * luo_session_unpreserve - take a file out of a session
+ * @session: the session
+ * @token: the file
+ *
+ * In an outgoing session the file becomes an ordinary one; in an incoming one
+ * a file that was not retrieved is lost.
+ *
+ * Return: 0, -ENOENT if there is no such file, or -EBUSY if it belongs to an
+ * incoming session and was retrieved.
+ */
+int luo_session_unpreserve(struct luo_session *session, u64 token)
+{
+	guard(mutex)(&session->files.lock);
+	return session->incoming ?
+		luo_file_set_discard(&session->files, token) :
+		luo_file_set_unpreserve(&session->files, token);
+}
+
+static int luo_session_freeze(struct luo_session *session)
+{
+	guard(mutex)(&session->files.lock);
+	return luo_file_set_freeze(&session->files);
+}
+
+static void luo_session_unfreeze(struct luo_session *session)
+{
+	guard(mutex)(&session->files.lock);
+	luo_file_set_unfreeze(&session->files);
+}
+
+/**
+ * luo_session_freeze_all - freeze all files of all outgoing sessions
+ *
+ * Context: the caller holds luo_reboot_lock for writing.
+ * Return: 0, or the first error with nothing frozen.
+ */
+int luo_session_freeze_all(void)
+{
+	struct luo_session *session;
+	int ret;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	list_for_each_entry(session, &luo_outgoing.list, list) {
+		ret = luo_session_freeze(session);
+		if (ret)
+			goto err_unfreeze;
+	}
+	return 0;
+
+err_unfreeze:
+	list_for_each_entry_continue_reverse(session, &luo_outgoing.list, list)
+		luo_session_unfreeze(session);
+	return ret;
+}
+
+/**
+ * luo_session_unfreeze_all - undo luo_session_freeze_all()
+ *
+ * Context: the caller holds luo_reboot_lock for writing.
+ */
+void luo_session_unfreeze_all(void)
+{
+	struct luo_session *session;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	list_for_each_entry_reverse(session, &luo_outgoing.list, list)
+		luo_session_unfreeze(session);
+}
+
+static int luo_session_serialise(struct luo_session *session)
+{
+	struct luo_session_ser *ser = kho_block_append(&luo_writer);
+	u64 files = 0;
+	int ret;
+
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	guard(mutex)(&session->files.lock);
+	ret = luo_file_set_serialise(&session->files, &files);
+	if (ret)
+		return ret;
+	strscpy(ser->name, session->name, sizeof(ser->name));
+	ser->files = files;
+	ser->count = session->files.count;
+	return 0;
+}
+
+/**
+ * luo_session_serialise_all - write down all outgoing sessions
+ * @first: out: where the chain of &struct luo_session_ser begins, 0 for none
+ *
+ * Context: the caller holds luo_reboot_lock for writing; sessions are frozen.
+ * Return: 0, or -ENOMEM with nothing written.
+ */
+int luo_session_serialise_all(u64 *first)
+{
+	struct luo_session *session;
+	int ret;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	list_for_each_entry(session, &luo_outgoing.list, list) {
+		ret = luo_session_serialise(session);
+		if (ret) {
+			luo_session_unserialise_all();
+			return ret;
+		}
+	}
+	*first = luo_writer.first;
+	return 0;
+}
+
+/**
+ * luo_session_unserialise_all - undo luo_session_serialise_all()
+ *
+ * Context: the caller holds luo_reboot_lock for writing.
+ */
+void luo_session_unserialise_all(void)
+{
+	struct luo_session *session;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	list_for_each_entry(session, &luo_outgoing.list, list) {
+		guard(mutex)(&session->files.lock);
+		luo_file_set_unserialise(&session->files);
+	}
+	kho_block_discard(&luo_writer);
+}
+
+/**
+ * luo_session_close_orphans - close what was closed after the reboot had begun
+ *
+ * Context: the caller holds luo_reboot_lock for writing; the reboot has failed.
+ */
+void luo_session_close_orphans(void)
+{
+	struct luo_session *session, *next;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	list_for_each_entry_safe(session, next, &luo_outgoing.list, list)
+		if (session->orphaned)
+			luo_session_close(session);
+	list_for_each_entry_safe(session, next, &luo_incoming.list, list)
+		if (session->orphaned)
+			luo_session_close(session);
+}
+
+/**
+ * luo_session_count - how much there is to lose
+ * @outgoing: out: outgoing sessions with files
+ * @files: out: files in them
+ * @incoming: out: incoming sessions that are not finished
+ *
+ * Context: the caller holds luo_reboot_lock for writing.
+ */
+void luo_session_count(unsigned long *outgoing, unsigned long *files,
+		       unsigned long *incoming)
+{
+	struct luo_session *session;
+
+	lockdep_assert_held_write(&luo_reboot_lock);
+	*outgoing = 0;
+	*files = 0;
+	list_for_each_entry(session, &luo_outgoing.list, list) {
+		guard(mutex)(&session->files.lock);
+		*outgoing += !!session->files.count;
+		*files += session->files.count;
+	}
+	*incoming = list_count_nodes(&luo_incoming.list);
+}
+
+/* A name that is there twice says nothing about which one is meant. */
+static void luo_session_doubt(const char *name)
+{
+	struct luo_session *session;
+
+	scoped_guard(mutex, &luo_incoming.lock)
+		session = luo_namespace_find(&luo_incoming, name);
+	pr_err("session '%*pE' was handed over twice: none can be retrieved\n",
+	       (int)strlen(name), name);
+	guard(mutex)(&session->files.lock);
+	session->damaged = -EIO;
+}
+
+static int luo_session_add(const struct luo_session_ser *ser)
+{
+	size_t len = strnlen(ser->name, sizeof(ser->name));
+	struct luo_session *session;
+	int ret;
+
+	if (!len || len == sizeof(ser->name)) {
+		pr_err("a session with an invalid name was handed over: ignored\n");
+		return -EINVAL;
+	}
+	session = luo_session_alloc(ser->name, true);
+	if (!session)
+		return -ENOMEM;
+	session->ser_files = ser->files;
+	session->ser_count = ser->count;
+	ret = luo_namespace_add(session);
+	if (ret) {
+		luo_session_free(session);
+		if (ret != -EEXIST)
+			return ret;
+		luo_session_doubt(ser->name);
+	}
+	return 0;
+}
+
+/**
+ * luo_session_load_all - read the table of the previous kernel
+ * @first: where the chain of &struct luo_session_ser begins
+ *
+ * Sessions that can be read are kept even if others can't; from then on, a
+ * session that is not known may be one of those, and claiming it fails with
+ * -EIO. The table is given back only if all of it could be read.
+ *
+ * Context: boot, before there is a device.
+ * Return: 0, -EINVAL if the table is damaged, or -ENOMEM.
+ */
+int luo_session_load_all(u64 first)
+{
+	struct kho_block_reader reader;
+	struct luo_session_ser *ser;
+	int ret, error = 0;
+
+	kho_block_reader_init(&reader, first, sizeof(*ser));
+	while ((ser = luo_next_record(&reader))) {
+		ret = IS_ERR(ser) ? PTR_ERR(ser) : luo_session_add(ser);
+		if (ret)
+			error = ret;
+		if (IS_ERR(ser))
+			break;
+	}
+	if (error)
+		luo_session_refuse_all(-EIO);
+	else
+		kho_block_restore_free(first, sizeof(*ser));
+	return error;
+}
+
+/**
+ * luo_session_refuse_all - change what it means if a session is not known
+ * @error: returned to who asks for one
+ */
+void luo_session_refuse_all(int error)
+{
+	guard(mutex)(&luo_incoming.lock);
+	luo_incoming.error = error;
+}
+
+static int luo_session_prepare(struct luo_session *session)
+{
+	int ret;
+
+	guard(mutex)(&session->files.lock);
+	if (session->damaged)
+		return session->damaged;
+	if (!session->loaded) {
+		ret = luo_file_set_load(&session->files, session->ser_files,
+					session->ser_count);
+		if (ret == -EINVAL) {
+			session->damaged = -EIO;
+			return -EIO;
+		}
+		if (ret)
+			return ret;
+		session->loaded = true;
+	}
+	return luo_file_set_attach(&session->files);
+}
+
+static void luo_session_unclaim(struct luo_session *session)
+{
+	guard(mutex)(&luo_incoming.lock);
+	session->claimed = false;
+}
+
+/**
+ * luo_session_claim - get an incoming session
+ * @name: name, not empty, shorter than %LUO_SESSION_NAME_LEN
+ *
+ * Return: the session, for luo_session_close(); -ENOENT if there is none of
+ * that name; -EBUSY if somebody has it; -EIO if it is damaged, or may have
+ * been lost with a damaged table; -EOPNOTSUPP if it has a file of a type that
+ * is not known, or not yet; or -ENOMEM.
+ */
+struct luo_session *luo_session_claim(const char *name)
+{
+	struct luo_session *session;
+	int ret;
+
+	scoped_guard(mutex, &luo_incoming.lock) {
+		session = luo_namespace_find(&luo_incoming, name);
+		if (!session)
+			return ERR_PTR(luo_incoming.error);
+		if (session->claimed)
+			return ERR_PTR(-EBUSY);
+		session->claimed = true;
+	}
+	ret = luo_session_prepare(session);
+	if (ret) {
+		luo_session_unclaim(session);
+		return ERR_PTR(ret);
+	}
+	return session;
+}
+
+/**
+ * luo_session_announce - tell that the claim has reached user space
+ * @session: an incoming session
+ *
+ * Until then, closing it is no statement about the files in it.
+ */
+void luo_session_announce(struct luo_session *session)
+{
+	guard(mutex)(&session->files.lock);
+	session->announced = true;
+}
+
+/**
+ * luo_session_retrieve - get a file of an incoming session
+ * @session: the session
+ * @token: the file
+ * @file: out: the file, with a reference for the caller
+ *
+ * Return: 0, -EINVAL if the session is an outgoing one, or as
+ * luo_file_set_retrieve().
+ */
+int luo_session_retrieve(struct luo_session *session, u64 token,
+			 struct file **file)
+{
+	if (!session->incoming)
+		return -EINVAL;
+	guard(mutex)(&session->files.lock);
+	return luo_file_set_retrieve(&session->files, token, file);
+}
+
+/**
+ * luo_session_finish - make the files of an incoming session ordinary ones
+ * @session: the session
+ *
+ * Return: 0, also if it has been done before; -EINVAL if the session is an
+ * outgoing one; or -EBUSY, and nothing has changed, if a file is not whole.
+ */
+int luo_session_finish(struct luo_session *session)
+{
+	if (!session->incoming)
+		return -EINVAL;
+	guard(mutex)(&session->files.lock);
+	if (session->finished)
+		return 0;
+	if (!luo_file_set_can_finish(&session->files))
+		return -EBUSY;
+	luo_file_set_finish(&session->files);
+	session->finished = true;
+	luo_namespace_remove(session);
+	return 0;
+}
+
+static void luo_session_close_outgoing(struct luo_session *session)
+{
+	scoped_guard(mutex, &session->files.lock)
+		luo_file_set_unpreserve_all(&session->files);
+	luo_session_free(session);
+}
+
+static void luo_session_close_incoming(struct luo_session *session)
+{
+	bool announced;
+
+	scoped_guard(mutex, &session->files.lock) {
+		announced = session->announced;
+		session->announced = false;
+	}
+	if (announced && !luo_session_finish(session))
+		luo_session_free(session);
+	else
+		luo_session_unclaim(session);
+}
+
+/**
+ * luo_session_close - let go of a session
+ * @session: from luo_session_create() or luo_session_claim()
+ *
+ * An outgoing session ends, its files are unpreserved. An incoming one is
+ * finished if it can be, and claimable again otherwise. Once the reboot has
+ * begun, all that is left to luo_session_close_orphans().
+ *
+ * Context: the caller holds luo_reboot_lock, and has no use for @session
+ * afterwards.
+ */
+void luo_session_close(struct luo_session *session)
+{
+	lockdep_assert_held(&luo_reboot_lock);
+	session->orphaned = luo_rebooting && !session->finished;
+	if (session->orphaned)
+		return;
+	if (session->incoming)
+		luo_session_close_incoming(session);
+	else
+		luo_session_close_outgoing(session);
+}
