@@ -36,6 +36,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/unaligned.h>
 #include <linux/utsname.h>
 
 #include "kho_debugfs.h"
@@ -241,7 +242,7 @@ static int kho_write_fdt(void *fdt)
 
 static int kho_update_fdt(void)
 {
-	void *fdt __free(free_page) = (void *)get_zeroed_page(GFP_KERNEL);
+	void *fdt = (void *)get_zeroed_page(GFP_KERNEL);
 	int err;
 
 	if (!fdt)
@@ -249,6 +250,7 @@ static int kho_update_fdt(void)
 	err = kho_write_fdt(fdt);
 	if (!err)
 		memcpy(kho_out.fdt, fdt, PAGE_SIZE);
+	free_page((unsigned long)fdt);
 	return err;
 }
 

@@ -29,6 +29,7 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/page-isolation.h>
 #include <linux/pgalloc_tag.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>

@@ -17,6 +17,7 @@
 #define pr_fmt(fmt) "KHO: " fmt
 
 #include <linux/align.h>
+#include <linux/cma.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
@@ -32,6 +33,9 @@
 #include <asm/sections.h>
 
 #include "kho_scratch.h"
+
+/* For init_cma_reserved_pageblock(). */
+#include "../../mm/internal.h"
 
 #define KHO_SCRATCH_LOW		0
 #define KHO_SCRATCH_GLOBAL	1
@@ -375,6 +379,8 @@ void __init kho_scratch_mark(void)
 	for (i = 0; i < kho_scratch_nr; i++) {
 		pfn = PHYS_PFN(kho_scratch[i].addr);
 		end = pfn + PHYS_PFN(kho_scratch[i].size);
+		/* With what the kernel itself occupies: it may be freed yet. */
+		totalcma_pages += end - pfn;
 		for (; pfn < end; pfn += pageblock_nr_pages)
 			set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_CMA);
 	}
@@ -397,7 +403,6 @@ void __init kho_scratch_release(void)
 			if (pageblock_aligned(pfn) &&
 			    pfn + pageblock_nr_pages <= end) {
 				init_cma_reserved_pageblock(pfn_to_page(pfn));
-				totalcma_pages += pageblock_nr_pages;
 				pfn += pageblock_nr_pages;
 			} else {
 				free_reserved_page(pfn_to_page(pfn));

@@ -20,6 +20,15 @@
 /* The order is in the handover; above this no vmalloc area has its pages. */
 #define KHO_VMALLOC_MAX_ORDER	(PUD_SHIFT - PAGE_SHIFT)
 
+static unsigned int kho_vmalloc_order(const struct vm_struct *area)
+{
+#ifdef CONFIG_HAVE_ARCH_HUGE_VMALLOC
+	return area->page_order;
+#else
+	return 0;
+#endif
+}
+
 static void kho_vmalloc_free_chunks(struct kho_vmalloc *kv, bool pages)
 {
 	phys_addr_t phys = kv->first;
@@ -31,7 +40,7 @@ static void kho_vmalloc_free_chunks(struct kho_vmalloc *kv, bool pages)
 		for (i = 0; pages && i < KHO_VMALLOC_CHUNK_ENTRIES; i++) {
 			if (!chunk->phys[i])
 				break;
-			kho_unpreserve_pages(phys_to_page(chunk->phys[i]),
+			kho_unpreserve_pages(pfn_to_page(PHYS_PFN(chunk->phys[i])),
 					     BIT(kv->order));
 		}
 		phys = chunk->next;
@@ -65,7 +74,7 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 	    !(area->flags & VM_ALLOC))
 		return -EOPNOTSUPP;
 
-	kv.order = vm_area_page_order(area);
+	kv.order = kho_vmalloc_order(area);
 	kv.flags = KHO_VMALLOC_ALLOC;
 	if (area->flags & VM_ALLOW_HUGE_VMAP)
 		kv.flags |= KHO_VMALLOC_HUGE_VMAP;
@@ -135,7 +144,7 @@ static int kho_vmalloc_read(const struct kho_vmalloc *kv, struct page **pages)
 			    !kho_is_restorable(chunk->phys[slot], kv->order))
 				return -EINVAL;
 			for (i = 0; pages && i < step; i++)
-				*pages++ = phys_to_page(chunk->phys[slot]) + i;
+				*pages++ = pfn_to_page(PHYS_PFN(chunk->phys[slot])) + i;
 			left -= step;
 		}
 		if (!left && chunk->next)
