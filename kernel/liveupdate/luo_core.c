@@ -28,6 +28,7 @@
 
 #include "luo_file.h"
 #include "luo_ioctl.h"
+#include "luo_namespace.h"
 #include "luo_session.h"
 
 static const char luo_compatible[sizeof_field(struct luo_ser, compatible)] =
@@ -269,7 +270,7 @@ static int __init luo_init(void)
 
 	ret = luo_file_init();
 	if (!ret)
-		ret = luo_session_init();
+		ret = luo_namespace_init();
 	if (ret) {
 		luo_on = false;
 		return ret;

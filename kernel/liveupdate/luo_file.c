@@ -30,13 +30,6 @@
 #include "luo_file.h"
 #include "luo_handler.h"
 
-#define luo_set_err(_set, fmt, ...)					\
-({									\
-	const char *_name = (_set)->name;				\
-	pr_err("session '%*pE': " fmt, (int)strlen(_name), _name,	\
-	       ##__VA_ARGS__);						\
-})
-
 struct luo_file_id {
 	const struct liveupdate_file_handler *handler;
 	unsigned long id;
@@ -75,11 +68,6 @@ static const struct rhashtable_params luo_file_ids_params = {
 	.automatic_shrinking = true,
 };
 
-/**
- * luo_file_init - set up what all sessions share
- *
- * Return: 0, or -ENOMEM.
- */
 int __init luo_file_init(void)
 {
 	return rhashtable_init(&luo_file_ids, &luo_file_ids_params);
@@ -117,6 +105,14 @@ luo_file_args(struct luo_file_set *set, struct luo_file *file)
 		.private_data = file->private_data,
 		.retrieve_status = file->retrieve_status,
 	};
+}
+
+/* What a handler's operation has changed. */
+static void luo_file_keep(struct luo_file *file,
+			  const struct liveupdate_file_op_args *args)
+{
+	file->data = args->serialized_data;
+	file->private_data = args->private_data;
 }
 
 static struct luo_file *luo_file_alloc(u64 token)
@@ -199,22 +195,19 @@ static int luo_file_claim_id(struct luo_file *file)
 int luo_file_set_preserve(struct luo_file_set *set, struct file *filp,
 			  u64 token)
 {
-	struct liveupdate_file_handler *handler;
 	struct liveupdate_file_op_args args;
 	struct luo_file *file;
 	int ret;
 
-	lockdep_assert_held(&set->lock);
-	handler = luo_handler_get_for(filp);
-	if (!handler)
-		return -ENOENT;
 	file = luo_file_alloc(token);
-	if (!file) {
-		luo_handler_put(handler);
+	if (!file)
 		return -ENOMEM;
-	}
-	file->handler = handler;
 	file->file = get_file(filp);
+	file->handler = luo_handler_get_for(filp);
+	if (!file->handler) {
+		ret = -ENOENT;
+		goto err_free;
+	}
 
 	ret = luo_file_reserve(set, file);
 	if (ret)
@@ -223,12 +216,11 @@ int luo_file_set_preserve(struct luo_file_set *set, struct file *filp,
 	if (ret)
 		goto err_release;
 	args = luo_file_args(set, file);
-	ret = handler->ops->preserve(&args);
+	ret = file->handler->ops->preserve(&args);
 	if (ret)
 		goto err_release;
 
-	file->data = args.serialized_data;
-	file->private_data = args.private_data;
+	luo_file_keep(file, &args);
 	luo_file_publish(set, file);
 	return 0;
 
@@ -285,8 +277,7 @@ static void luo_file_unfreeze(struct luo_file_set *set, struct luo_file *file)
 	if (!file->handler->ops->unfreeze)
 		return;
 	file->handler->ops->unfreeze(&args);
-	file->data = args.serialized_data;
-	file->private_data = args.private_data;
+	luo_file_keep(file, &args);
 }
 
 /**
@@ -309,8 +300,7 @@ int luo_file_set_freeze(struct luo_file_set *set)
 		ret = file->handler->ops->freeze(&args);
 		if (ret)
 			goto err_unfreeze;
-		file->data = args.serialized_data;
-		file->private_data = args.private_data;
+		luo_file_keep(file, &args);
 	}
 	return 0;
 
@@ -340,6 +330,8 @@ void luo_file_set_unfreeze(struct luo_file_set *set)
  * @set: frozen files of a session
  * @first: out: where the chain of &struct luo_file_ser begins, 0 for no files
  *
+ * Undone by discarding @set->writer.
+ *
  * Return: 0, or -ENOMEM with nothing written.
  */
 int luo_file_set_serialise(struct luo_file_set *set, u64 *first)
@@ -363,22 +355,7 @@ int luo_file_set_serialise(struct luo_file_set *set, u64 *first)
 	return 0;
 }
 
-/**
- * luo_file_set_unserialise - undo luo_file_set_serialise()
- * @set: files of a session
- */
-void luo_file_set_unserialise(struct luo_file_set *set)
-{
-	lockdep_assert_held(&set->lock);
-	kho_block_discard(&set->writer);
-}
-
-/**
- * luo_next_record - kho_block_next() that a test can replace
- * @reader: the chain
- *
- * Return: the record, NULL at the end, or ERR_PTR(-EINVAL).
- */
+/* kho_block_next() that a test can replace. */
 void *luo_next_record(struct kho_block_reader *reader)
 {
 	KUNIT_STATIC_STUB_REDIRECT(luo_next_record, reader);
@@ -423,9 +400,18 @@ VISIBLE_IF_KUNIT void luo_file_set_drop(struct luo_file_set *set)
 		luo_file_free(set, file);
 }
 
-/* All or nothing; -EINVAL for a table that is not to be believed. */
-VISIBLE_IF_KUNIT int luo_file_set_read(struct luo_file_set *set, u64 first,
-				       u64 count)
+/**
+ * luo_file_set_load - read the table of the previous kernel
+ * @set: files of a session that was handed over, empty so far
+ * @first: where the chain of &struct luo_file_ser begins
+ * @count: how many there should be
+ *
+ * The table is given back once all of it has been read.
+ *
+ * Return: 0, -EINVAL if the table is damaged, or -ENOMEM. On failure nothing
+ * has been consumed.
+ */
+int luo_file_set_load(struct luo_file_set *set, u64 first, u64 count)
 {
 	struct kho_block_reader reader;
 	struct luo_file_ser *ser;
@@ -443,31 +429,14 @@ VISIBLE_IF_KUNIT int luo_file_set_read(struct luo_file_set *set, u64 first,
 	}
 	if (!ret && set->count != count)
 		ret = -EINVAL;
+	if (!ret) {
+		kho_block_restore_free(first, sizeof(*ser));
+		return 0;
+	}
 	if (ret == -EINVAL)
 		luo_set_err(set, "damaged after %lu of %llu files\n",
 			    set->count, count);
-	if (ret)
-		luo_file_set_drop(set);
-	return ret;
-}
-
-/**
- * luo_file_set_load - read the table of the previous kernel
- * @set: files of a session that was handed over, empty so far
- * @first: where the chain of &struct luo_file_ser begins
- * @count: how many there should be
- *
- * The table is given back once all of it has been read.
- *
- * Return: 0, -EINVAL if the table is damaged, or -ENOMEM. On failure nothing
- * has been consumed.
- */
-int luo_file_set_load(struct luo_file_set *set, u64 first, u64 count)
-{
-	int ret = luo_file_set_read(set, first, count);
-
-	if (!ret)
-		kho_block_restore_free(first, sizeof(struct luo_file_ser));
+	luo_file_set_drop(set);
 	return ret;
 }
 
@@ -496,13 +465,6 @@ int luo_file_set_attach(struct luo_file_set *set)
 	return 0;
 }
 
-/* Did the attempt consume nothing, so that it can be made again? */
-static bool luo_error_is_passing(int error)
-{
-	return error == -ENOMEM || error == -EINTR || error == -EAGAIN ||
-	       error == -ERESTARTSYS;
-}
-
 static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
 {
 	struct liveupdate_file_op_args args = luo_file_args(set, file);
@@ -511,18 +473,24 @@ static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
 	ret = file->handler->ops->retrieve(&args);
 	if (WARN_ON_ONCE(ret > 0 || (!ret && !args.file)))
 		ret = -EIO;
-	if (ret) {
-		if (luo_error_is_passing(ret))
-			return ret;
+	switch (ret) {
+	case 0:
+		file->file = args.file;
+		file->private_data = args.private_data;
+		file->retrieve_status = 1;
+		return 0;
+	case -ENOMEM:
+	case -EINTR:
+	case -ERESTARTSYS:
+	case -EAGAIN:
+		/* nothing was consumed */
+		return ret;
+	default:
 		luo_set_err(set, "file %#llx (%s) can't be retrieved: %d\n",
 			    file->token, file->handler->compatible, ret);
 		file->retrieve_status = ret;
 		return ret;
 	}
-	file->file = args.file;
-	file->private_data = args.private_data;
-	file->retrieve_status = 1;
-	return 0;
 }
 
 /**
@@ -588,6 +556,16 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
 	return 0;
 }
 
+static bool luo_file_can_finish(struct luo_file_set *set,
+				struct luo_file *file)
+{
+	struct liveupdate_file_op_args args = luo_file_args(set, file);
+	const struct liveupdate_file_ops *ops = file->handler->ops;
+
+	return file->retrieve_status > 0 &&
+	       (!ops->can_finish || ops->can_finish(&args));
+}
+
 /**
  * luo_file_set_can_finish - is every file whole again?
  * @set: files of a session that was handed over, attached
@@ -596,18 +574,12 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
  */
 bool luo_file_set_can_finish(struct luo_file_set *set)
 {
-	struct liveupdate_file_op_args args;
 	struct luo_file *file;
 
 	lockdep_assert_held(&set->lock);
-	list_for_each_entry(file, &set->list, list) {
-		if (file->retrieve_status <= 0)
+	list_for_each_entry(file, &set->list, list)
+		if (!luo_file_can_finish(set, file))
 			return false;
-		args = luo_file_args(set, file);
-		if (file->handler->ops->can_finish &&
-		    !file->handler->ops->can_finish(&args))
-			return false;
-	}
 	return true;
 }
 

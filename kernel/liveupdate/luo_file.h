@@ -4,6 +4,8 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/string.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
@@ -31,6 +33,14 @@ struct luo_file_set {
 	struct kho_block_writer writer;
 };
 
+/* A name is whatever user space made of it: escape it. */
+#define luo_set_err(_set, fmt, ...)					\
+({									\
+	const char *_name = (_set)->name;				\
+	pr_err("session '%*pE': " fmt, (int)strlen(_name), _name,	\
+	       ##__VA_ARGS__);						\
+})
+
 int luo_file_init(void);
 void luo_file_set_init(struct luo_file_set *set, const void *session,
 		       const char *name);
@@ -43,7 +53,6 @@ void luo_file_set_unpreserve_all(struct luo_file_set *set);
 int luo_file_set_freeze(struct luo_file_set *set);
 void luo_file_set_unfreeze(struct luo_file_set *set);
 int luo_file_set_serialise(struct luo_file_set *set, u64 *first);
-void luo_file_set_unserialise(struct luo_file_set *set);
 
 /* files that were handed over */
 void *luo_next_record(struct kho_block_reader *reader);
@@ -55,8 +64,7 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token);
 bool luo_file_set_can_finish(struct luo_file_set *set);
 void luo_file_set_finish(struct luo_file_set *set);
 
-#if IS_ENABLED(CONFIG_LIVEUPDATE_KUNIT_TEST)
-int luo_file_set_read(struct luo_file_set *set, u64 first, u64 count);
+#if IS_ENABLED(CONFIG_KUNIT)
 void luo_file_set_drop(struct luo_file_set *set);
 #endif
 

@@ -31,72 +31,20 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/mutex.h>
-#include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "kho_block.h"
+#include "luo_namespace.h"
 #include "luo_session.h"
-
-/**
- * struct luo_namespace - the sessions of one direction
- * @lock: protects everything here, and luo_session.claimed; the list may be
- *	read without it by who holds luo_reboot_lock for writing
- * @names: sessions by name
- * @list: sessions in the order of their creation
- * @error: what it means if a name is not there
- */
-struct luo_namespace {
-	struct mutex lock;
-	struct rhashtable names;
-	struct list_head list;
-	int error;
-};
 
 DECLARE_RWSEM(luo_reboot_lock);
 bool luo_rebooting;
-
-static struct luo_namespace luo_outgoing = {
-	.lock = __MUTEX_INITIALIZER(luo_outgoing.lock),
-	.list = LIST_HEAD_INIT(luo_outgoing.list),
-	.error = -ENOENT,
-};
-
-static struct luo_namespace luo_incoming = {
-	.lock = __MUTEX_INITIALIZER(luo_incoming.lock),
-	.list = LIST_HEAD_INIT(luo_incoming.list),
-	.error = -ENOENT,
-};
 
 /* Table of outgoing sessions; protected by luo_reboot_lock for writing. */
 static struct kho_block_writer luo_writer = {
 	.record_size = sizeof(struct luo_session_ser),
 };
-
-static const struct rhashtable_params luo_names_params = {
-	.key_len = LUO_SESSION_NAME_LEN,
-	.key_offset = offsetof(struct luo_session, name),
-	.head_offset = offsetof(struct luo_session, node),
-	.automatic_shrinking = true,
-};
-
-/**
- * luo_session_init - set up the namespaces
- *
- * Return: 0, or -ENOMEM.
- */
-int __init luo_session_init(void)
-{
-	int ret;
-
-	ret = rhashtable_init(&luo_outgoing.names, &luo_names_params);
-	if (ret)
-		return ret;
-	ret = rhashtable_init(&luo_incoming.names, &luo_names_params);
-	if (ret)
-		rhashtable_destroy(&luo_outgoing.names);
-	return ret;
-}
 
 static struct luo_session *luo_session_alloc(const char *name, bool incoming)
 {
@@ -110,45 +58,6 @@ static struct luo_session *luo_session_alloc(const char *name, bool incoming)
 		luo_file_set_init(&session->files, session, session->name);
 	}
 	return session;
-}
-
-static struct luo_namespace *luo_namespace_of(struct luo_session *session)
-{
-	return session->incoming ? &luo_incoming : &luo_outgoing;
-}
-
-static int luo_namespace_add(struct luo_session *session)
-{
-	struct luo_namespace *ns = luo_namespace_of(session);
-	int ret;
-
-	guard(mutex)(&ns->lock);
-	ret = rhashtable_lookup_insert_fast(&ns->names, &session->node,
-					    luo_names_params);
-	if (!ret)
-		list_add_tail(&session->list, &ns->list);
-	return ret;
-}
-
-static struct luo_session *luo_namespace_find(struct luo_namespace *ns,
-					      const char *name)
-{
-	char key[LUO_SESSION_NAME_LEN];
-
-	lockdep_assert_held(&ns->lock);
-	strscpy_pad(key, name, sizeof(key));
-	return rhashtable_lookup_fast(&ns->names, key, luo_names_params);
-}
-
-static void luo_namespace_remove(struct luo_session *session)
-{
-	struct luo_namespace *ns = luo_namespace_of(session);
-
-	guard(mutex)(&ns->lock);
-	if (list_empty(&session->list))
-		return;
-	rhashtable_remove_fast(&ns->names, &session->node, luo_names_params);
-	list_del_init(&session->list);
 }
 
 /* The one end of every session; it has no files any more. */
@@ -322,7 +231,7 @@ void luo_session_unserialise_all(void)
 	lockdep_assert_held_write(&luo_reboot_lock);
 	list_for_each_entry(session, &luo_outgoing.list, list) {
 		guard(mutex)(&session->files.lock);
-		luo_file_set_unserialise(&session->files);
+		kho_block_discard(&session->files.writer);
 	}
 	kho_block_discard(&luo_writer);
 }
@@ -376,8 +285,8 @@ static void luo_session_doubt(const char *name)
 
 	scoped_guard(mutex, &luo_incoming.lock)
 		session = luo_namespace_find(&luo_incoming, name);
-	pr_err("session '%*pE' was handed over twice: none can be retrieved\n",
-	       (int)strlen(name), name);
+	luo_set_err(&session->files,
+		    "handed over twice, neither can be retrieved\n");
 	guard(mutex)(&session->files.lock);
 	session->damaged = -EIO;
 }

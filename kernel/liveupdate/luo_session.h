@@ -54,8 +54,6 @@ extern struct rw_semaphore luo_reboot_lock;
 /* The reboot has begun; protected by luo_reboot_lock. */
 extern bool luo_rebooting;
 
-int luo_session_init(void);
-
 /* sessions to be handed over */
 struct luo_session *luo_session_create(const char *name);
 int luo_session_preserve(struct luo_session *session, struct file *file,
