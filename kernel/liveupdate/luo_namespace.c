@@ -118,6 +118,8 @@ void luo_namespace_forget_incoming(void)
 
 	list_for_each_entry_safe(session, next, &luo_incoming.list, list) {
 		luo_namespace_remove(session);
+		scoped_guard(mutex, &session->files.lock)
+			luo_file_set_drop(&session->files);
 		kfree(session);
 	}
 	luo_incoming.error = -ENOENT;
