@@ -19,6 +19,7 @@
  */
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/export.h>
@@ -108,6 +109,7 @@ unsigned long kho_nr_preserved(void)
  */
 unsigned long kho_nr_restorable(void)
 {
+	KUNIT_STATIC_STUB_REDIRECT(kho_nr_restorable);
 	return READ_ONCE(kho_in.nr_pages);
 }
 
@@ -261,6 +263,8 @@ bool kho_is_preserved(phys_addr_t phys, unsigned int order)
  */
 bool kho_is_restorable(phys_addr_t phys, unsigned int order)
 {
+	KUNIT_STATIC_STUB_REDIRECT(kho_is_restorable, phys, order);
+
 	if (!IS_ALIGNED(phys, PAGE_SIZE << order))
 		return false;
 	guard(spinlock)(&kho_in.lock);

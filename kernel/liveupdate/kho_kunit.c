@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KUnit tests of the preserved-memory map and of chains of blocks. */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/bitmap.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "kho_block.h"
+#include "kho_map.h"
+#include "kho_memory.h"
+
+#define TEST_PAGES	(4 * KHO_MAP_AREA_PAGES)
+
+static int kho_test_init(struct kunit *test)
+{
+	struct kho_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	KUNIT_ASSERT_EQ(test, kho_map_create(map), 0);
+	test->priv = map;
+	return 0;
+}
+
+static void kho_test_exit(struct kunit *test)
+{
+	if (test->priv)
+		kho_map_destroy(test->priv);
+}
+
+/* The keys of the ABI, by hand. */
+static void kho_map_test_keys(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, kho_map_key(0, 0), 1ULL << 52);
+	KUNIT_EXPECT_EQ(test, kho_map_key(0x12345, 0), 0x10000000012345ULL);
+	KUNIT_EXPECT_EQ(test, kho_map_key(0x12200, 9), (1ULL << 43) | 0x91);
+	KUNIT_EXPECT_EQ(test, kho_map_key(1UL << 18, 18), (1ULL << 34) | 1);
+}
+
+/* Where the bits of the ABI are: six levels, each index by hand. */
+static void kho_map_test_layout(struct kunit *test)
+{
+	struct kho_map *map = test->priv;
+	u64 key = kho_map_key(0x3ffc123, 0);
+	u64 *node = map->root;
+	unsigned int level;
+
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 0x3ffc123, 0), 0);
+	for (level = 5; level; level--) {
+		u64 phys = node[(key >> (15 + 9 * (level - 1))) & 511];
+
+		KUNIT_ASSERT_NE(test, phys, 0ULL);
+		node = phys_to_virt(phys);
+	}
+	KUNIT_EXPECT_TRUE(test, test_bit(key & 0x7fff, (unsigned long *)node));
+	KUNIT_EXPECT_EQ(test, bitmap_weight((unsigned long *)node, 32768), 1U);
+}
+
+static void kho_map_test_orders(struct kunit *test)
+{
+	struct kho_map *map = test->priv;
+	unsigned int order, other;
+
+	for (order = 0; order <= KHO_MAP_MAX_ORDER; order++) {
+		unsigned long pfn = 3UL << order;
+
+		KUNIT_EXPECT_EQ(test, kho_map_add(map, pfn, order), 0);
+		KUNIT_EXPECT_EQ(test, kho_map_add(map, pfn, order), -EEXIST);
+		if (order)
+			KUNIT_EXPECT_EQ(test, kho_map_add(map, pfn + 1, order), -EINVAL);
+		for (other = 0; other <= KHO_MAP_MAX_ORDER; other++)
+			KUNIT_EXPECT_EQ(test, kho_map_test(map, 3UL << other, other),
+					other == order);
+		KUNIT_EXPECT_EQ(test, kho_map_order(map, pfn, 0), (int)order);
+		KUNIT_EXPECT_EQ(test, kho_map_order(map, pfn, order), (int)order);
+		KUNIT_EXPECT_TRUE(test, kho_map_covers(map, pfn, 1UL << order));
+		KUNIT_EXPECT_FALSE(test, kho_map_covers(map, pfn, (1UL << order) + 1));
+		KUNIT_EXPECT_TRUE(test, kho_map_del(map, pfn, order));
+		KUNIT_EXPECT_FALSE(test, kho_map_del(map, pfn, order));
+	}
+	KUNIT_EXPECT_EQ(test, kho_map_add(map, 0, KHO_MAP_MAX_ORDER + 1), -EINVAL);
+	/* Nothing is left behind but the root. */
+	KUNIT_EXPECT_NULL(test, memchr_inv(map->root, 0, PAGE_SIZE));
+}
+
+/* Random blocks against a bitmap of pages. */
+static void kho_map_test_random(struct kunit *test)
+{
+	unsigned long *model, *orders[11], *area;
+	struct kho_map *map = test->priv;
+	struct rnd_state rnd;
+	unsigned int order, i;
+	unsigned long a;
+
+	model = vzalloc(TEST_PAGES / 8);
+	area = kunit_kzalloc(test, KHO_MAP_AREA_PAGES / 8, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, model);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	for (order = 0; order < ARRAY_SIZE(orders); order++) {
+		orders[order] = vzalloc(TEST_PAGES / 8);
+		KUNIT_ASSERT_NOT_NULL(test, orders[order]);
+	}
+
+	prandom_seed_state(&rnd, 612);
+	for (i = 0; i < 200000; i++) {
+		unsigned long nr, pfn;
+
+		order = prandom_u32_state(&rnd) % ARRAY_SIZE(orders);
+		nr = 1UL << order;
+		pfn = (prandom_u32_state(&rnd) % TEST_PAGES) & ~(nr - 1);
+
+		if (test_bit(pfn, orders[order])) {
+			KUNIT_ASSERT_TRUE(test, kho_map_del(map, pfn, order));
+			__clear_bit(pfn, orders[order]);
+			bitmap_clear(model, pfn, nr);
+		} else if (find_next_bit(model, pfn + nr, pfn) >= pfn + nr) {
+			KUNIT_ASSERT_EQ(test, kho_map_add(map, pfn, order), 0);
+			__set_bit(pfn, orders[order]);
+			bitmap_set(model, pfn, nr);
+		} else {
+			KUNIT_ASSERT_FALSE(test, kho_map_del(map, pfn, order));
+		}
+	}
+
+	for (a = 0; a < TEST_PAGES / KHO_MAP_AREA_PAGES; a++) {
+		KUNIT_EXPECT_EQ(test, kho_map_area(map, a, area), 0);
+		KUNIT_EXPECT_TRUE(test, bitmap_equal(area, model + a * KHO_MAP_AREA_LONGS,
+						     KHO_MAP_AREA_PAGES));
+	}
+	for (order = 0; order < ARRAY_SIZE(orders); order++) {
+		unsigned long pfn;
+
+		for_each_set_bit(pfn, orders[order], TEST_PAGES)
+			KUNIT_ASSERT_TRUE(test, kho_map_del(map, pfn, order));
+		vfree(orders[order]);
+	}
+	KUNIT_EXPECT_NULL(test, memchr_inv(map->root, 0, PAGE_SIZE));
+	vfree(model);
+}
+
+static void kho_map_test_overlap(struct kunit *test)
+{
+	struct kho_map *map = test->priv;
+	unsigned long *area = kunit_kzalloc(test, KHO_MAP_AREA_PAGES / 8, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 512, 9), 0);
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 700, 0), 0);
+	KUNIT_EXPECT_EQ(test, kho_map_area(map, 0, area), -EINVAL);
+	KUNIT_ASSERT_TRUE(test, kho_map_del(map, 700, 0));
+	KUNIT_EXPECT_EQ(test, kho_map_area(map, 0, area), 0);
+
+	/* A block larger than the area, and one in it. */
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 0, 18), 0);
+	KUNIT_EXPECT_EQ(test, kho_map_area(map, 0, area), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kho_map_area(map, 1, area), 0);
+	KUNIT_EXPECT_TRUE(test, bitmap_full(area, KHO_MAP_AREA_PAGES));
+}
+
+/* Approves each node once, as the boot code does. */
+struct kho_test_nodes {
+	phys_addr_t seen[64];
+	unsigned int nr;
+};
+
+static int kho_test_node(phys_addr_t phys, void *arg)
+{
+	struct kho_test_nodes *nodes = arg;
+	unsigned int i;
+
+	if (!pfn_valid(PHYS_PFN(phys)) || nodes->nr == ARRAY_SIZE(nodes->seen))
+		return -EFAULT;
+	for (i = 0; i < nodes->nr; i++)
+		if (nodes->seen[i] == phys)
+			return -ELOOP;
+	nodes->seen[nodes->nr++] = phys;
+	return 0;
+}
+
+static int kho_test_check(struct kho_map *map, unsigned long *nr_pages)
+{
+	struct kho_test_nodes nodes = {};
+
+	return kho_map_check(map, 1UL << 20, kho_test_node, &nodes, nr_pages);
+}
+
+/* Pitfall 10: what another kernel has written is not trusted. */
+static void kho_map_test_corrupt_pitfall_10(struct kunit *test)
+{
+	struct kho_map *map = test->priv;
+	unsigned long nr;
+	unsigned int i;
+	u64 *slot, saved;
+
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 0x1234, 0), 0);
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 0x2000, 9), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), 0);
+	KUNIT_EXPECT_EQ(test, nr, 513UL);
+
+	for (i = 0; i < 512 && !map->root[i]; i++)
+		;
+	slot = &map->root[i];
+	saved = *slot;
+
+	*slot = saved + 8;			/* not aligned */
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), -EINVAL);
+	*slot = 1ULL << 51;			/* no memory */
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), -EFAULT);
+	*slot = virt_to_phys(map->root);	/* a loop */
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), -ELOOP);
+	*slot = saved;
+	map->root[i ^ 1] = saved;		/* a node with two parents */
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), -ELOOP);
+	map->root[i ^ 1] = 0;
+
+	/* Beyond the end of memory. */
+	KUNIT_ASSERT_EQ(test, kho_map_add(map, 1UL << 20, 0), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), -ERANGE);
+	KUNIT_ASSERT_TRUE(test, kho_map_del(map, 1UL << 20, 0));
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), 0);
+}
+
+/* Whatever bits a node is made of, the check comes to an end. */
+static void kho_map_test_mutations(struct kunit *test)
+{
+	struct kho_map *map = test->priv;
+	struct rnd_state rnd;
+	unsigned long nr;
+	unsigned int i, refused = 0;
+
+	for (i = 0; i < 64; i++)
+		KUNIT_ASSERT_EQ(test, kho_map_add(map, i * 0x3331 & ~0xfUL, 4), 0);
+	prandom_seed_state(&rnd, 37);
+	for (i = 0; i < 100000; i++) {
+		u64 *node = map->root, *slot = node;
+		u32 where = prandom_u32_state(&rnd);
+		unsigned int level, depth = where & 3;
+		u64 saved;
+
+		/* Down to a node of the tree, then one bit of an entry. */
+		for (level = 0; level <= depth; level++) {
+			unsigned int j;
+
+			for (j = 0; j < 512 && !node[j]; j++)
+				;
+			slot = &node[j];
+			node = phys_to_virt(*slot);
+		}
+		saved = *slot;
+		*slot ^= 1ULL << ((where >> 8) & 63);
+		refused += !!kho_test_check(map, &nr);
+		*slot = saved;
+	}
+	KUNIT_EXPECT_GT(test, refused, 90000U);
+	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), 0);
+	KUNIT_EXPECT_EQ(test, nr, 64UL * 16);
+}
+
+static struct kunit_case kho_map_cases[] = {
+	KUNIT_CASE(kho_map_test_keys),
+	KUNIT_CASE(kho_map_test_layout),
+	KUNIT_CASE(kho_map_test_orders),
+	KUNIT_CASE(kho_map_test_random),
+	KUNIT_CASE(kho_map_test_overlap),
+	KUNIT_CASE(kho_map_test_corrupt_pitfall_10),
+	KUNIT_CASE(kho_map_test_mutations),
+	{}
+};
+
+static struct kunit_suite kho_map_suite = {
+	.name = "kho_map",
+	.init = kho_test_init,
+	.exit = kho_test_exit,
+	.test_cases = kho_map_cases,
+};
+
+/* Blocks are read as if the previous kernel had left what this one preserves. */
+static bool kho_test_is_restorable(phys_addr_t phys, unsigned int order)
+{
+	return IS_ALIGNED(phys, PAGE_SIZE << order) && kho_is_preserved(phys, order);
+}
+
+static unsigned long kho_test_nr_restorable(void)
+{
+	return 64;
+}
+
+static int kho_block_test_init(struct kunit *test)
+{
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off");
+	kunit_activate_static_stub(test, kho_is_restorable, kho_test_is_restorable);
+	kunit_activate_static_stub(test, kho_nr_restorable, kho_test_nr_restorable);
+	return 0;
+}
+
+static unsigned int kho_test_count(phys_addr_t first, size_t size, int *err)
+{
+	struct kho_block_reader reader;
+	unsigned int count = 0;
+	u64 *record;
+
+	kho_block_reader_init(&reader, first, size);
+	while (!IS_ERR_OR_NULL(record = kho_block_next(&reader)))
+		count += *record == count;
+	*err = PTR_ERR_OR_ZERO(record);
+	return count;
+}
+
+static void kho_block_test_round_trip(struct kunit *test)
+{
+	unsigned long before = kho_nr_preserved(), capacity = kho_block_capacity(80);
+	struct kho_block_writer writer;
+	unsigned int i, n;
+	int err;
+
+	KUNIT_EXPECT_EQ(test, capacity, 51UL);
+	for (n = 0; n <= 2 * capacity + 1; n++) {
+		kho_block_writer_init(&writer, 80);
+		for (i = 0; i < n; i++) {
+			u64 *record = kho_block_append(&writer);
+
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, record);
+			*record = i;
+		}
+		KUNIT_EXPECT_EQ(test, kho_test_count(writer.first, 80, &err), n);
+		KUNIT_EXPECT_EQ(test, err, 0);
+		KUNIT_EXPECT_EQ(test, kho_nr_preserved() - before,
+				DIV_ROUND_UP(n, capacity));
+		kho_block_discard(&writer);
+		KUNIT_ASSERT_EQ(test, kho_nr_preserved(), before);
+	}
+}
+
+/* Pitfalls 10 and 28: loops, bad counts, empty blocks, foreign addresses. */
+static void kho_block_test_corrupt_pitfall_10_28(struct kunit *test)
+{
+	struct kho_block_header_ser *first, *second;
+	struct kho_block_writer writer;
+	unsigned int i;
+	u64 saved;
+	int err;
+
+	kho_block_writer_init(&writer, 64);
+	for (i = 0; i < kho_block_capacity(64) + 1; i++)
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kho_block_append(&writer));
+	first = phys_to_virt(writer.first);
+	second = phys_to_virt(first->next);
+
+	second->count = 0;
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	second->count = kho_block_capacity(64) + 1;
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	second->count = U64_MAX;
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	second->count = 1;
+
+	second->next = writer.first;
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	second->next = 0;
+
+	saved = first->next;
+	first->next = saved + 8;
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	first->next = virt_to_phys(test);
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	first->next = saved;
+
+	kho_test_count(writer.first, 64, &err);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	kho_block_discard(&writer);
+}
+
+static struct kunit_case kho_block_cases[] = {
+	KUNIT_CASE(kho_block_test_round_trip),
+	KUNIT_CASE(kho_block_test_corrupt_pitfall_10_28),
+	{}
+};
+
+static struct kunit_suite kho_block_suite = {
+	.name = "kho_block",
+	.init = kho_block_test_init,
+	.test_cases = kho_block_cases,
+};
+
+/* Preserve and unpreserve leave the map as it was. */
+static void kho_memory_test_preserve(struct kunit *test)
+{
+	unsigned long before = kho_nr_preserved();
+	unsigned int order;
+
+	for (order = 0; order <= 9; order++) {
+		struct folio *folio = folio_alloc(GFP_KERNEL, order);
+
+		KUNIT_ASSERT_NOT_NULL(test, folio);
+		KUNIT_EXPECT_EQ(test, kho_preserve_folio(folio), 0);
+		KUNIT_EXPECT_EQ(test, kho_preserve_folio(folio), -EEXIST);
+		KUNIT_EXPECT_EQ(test, kho_nr_preserved() - before, 1UL << order);
+		KUNIT_EXPECT_TRUE(test, kho_is_preserved(PFN_PHYS(folio_pfn(folio)), order));
+		kho_unpreserve_folio(folio);
+		KUNIT_EXPECT_EQ(test, kho_nr_preserved(), before);
+
+		/* An odd range, cut in blocks, and cut alike on the way back. */
+		KUNIT_EXPECT_EQ(test, kho_preserve_pages(folio_page(folio, 0),
+							 max(1UL, (1UL << order) - 1)), 0);
+		kho_unpreserve_pages(folio_page(folio, 0), max(1UL, (1UL << order) - 1));
+		KUNIT_EXPECT_EQ(test, kho_nr_preserved(), before);
+		folio_put(folio);
+	}
+}
+
+static void kho_memory_test_vmalloc(struct kunit *test)
+{
+	unsigned long before = kho_nr_preserved();
+	struct kho_vmalloc kv;
+	void *area;
+
+	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(test, &kv), -EINVAL);
+	area = vmalloc(600 * PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &kv), 0);
+	KUNIT_EXPECT_EQ(test, kv.total_pages, 600U);
+	/* 600 pages and two chunks. */
+	KUNIT_EXPECT_EQ(test, kho_nr_preserved() - before, 602UL);
+	kho_unpreserve_vmalloc(&kv);
+	KUNIT_EXPECT_EQ(test, kho_nr_preserved(), before);
+	vfree(area);
+}
+
+static void kho_memory_test_subtree(struct kunit *test)
+{
+	void *blob = kho_alloc_preserve(PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, blob);
+	KUNIT_EXPECT_EQ(test, kho_add_subtree("kunit", blob, 8), 0);
+	KUNIT_EXPECT_EQ(test, kho_add_subtree("kunit", blob, 8), -EEXIST);
+	kho_remove_subtree(blob);
+	KUNIT_EXPECT_EQ(test, kho_add_subtree("kunit", blob, 8), 0);
+	kho_remove_subtree(blob);
+	kho_remove_subtree(blob);
+	kho_unpreserve_free(blob);
+}
+
+static int kho_memory_test_init(struct kunit *test)
+{
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off");
+	return 0;
+}
+
+static struct kunit_case kho_memory_cases[] = {
+	KUNIT_CASE(kho_memory_test_preserve),
+	KUNIT_CASE(kho_memory_test_vmalloc),
+	KUNIT_CASE(kho_memory_test_subtree),
+	{}
+};
+
+static struct kunit_suite kho_memory_suite = {
+	.name = "kho_memory",
+	.init = kho_memory_test_init,
+	.test_cases = kho_memory_cases,
+};
+
+kunit_test_suites(&kho_map_suite, &kho_block_suite, &kho_memory_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit tests of Kexec HandOver");

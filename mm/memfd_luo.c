@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of memfds: the file handler "memfd-v2".
+ *
+ * A preserved memfd keeps working. Its size and its holes can't change while it
+ * is preserved: growing, shrinking, fallocate() and hole punching fail with
+ * EPERM. Each of its folios has one reference more, so it is neither reclaimed
+ * nor migrated nor split, and what is written to it is in the memory that the
+ * next kernel gets. A hole that is filled meanwhile gets a folio that is not in
+ * the table yet; freeze() takes those in. What is written to a hole after that,
+ * in the last moment before the jump, is lost.
+ *
+ * Invariants:
+ *  - a folio in the table is up to date, preserved, outside of scratch, and has
+ *    our reference; the table is sorted by index, holes are not in it;
+ *  - the flag of the inode is set exactly while there is a struct memfd_luo;
+ *  - in the next kernel, a table is checked to its end before a folio is taken;
+ *    a folio that is taken is in the file or the pending one of struct
+ *    memfd_luo_in, so a retrieval that ran out of memory can go on;
+ *  - memory of a table that can't be believed stays preserved.
+ *
+ * The inode lock is taken under the mutex of the session.
+ */
+#define pr_fmt(fmt) "memfd_luo: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/liveupdate.h>
+#include <linux/memfd.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/rcupdate_wait.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+#define MEMFD_LUO_SEALS		(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
+				 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
+
+/* A memfd that is preserved for the next kernel; under the session's mutex. */
+struct memfd_luo {
+	struct memfd_luo_ser *ser;
+	/* vmalloc area, NULL if @nr is 0 */
+	struct memfd_luo_folio_ser *table;
+	unsigned long nr;
+	/* mapping->nrpages when @table was made, if that is all there was */
+	unsigned long nrpages;
+};
+
+/* A memfd that is being retrieved, kept between tries. */
+struct memfd_luo_in {
+	struct file *file;
+	struct memfd_luo_folio_ser *table;
+	unsigned long nr;
+	unsigned long next;
+	struct folio *pending;
+};
+
+static struct folio *ser_folio(const struct memfd_luo_folio_ser *ser)
+{
+	return pfn_folio(ser->pfn);
+}
+
+static pgoff_t memfd_end(struct inode *inode)
+{
+	return DIV_ROUND_UP(i_size_read(inode), PAGE_SIZE);
+}
+
+/* Entries of the page cache, folios and what is swapped out, below @end. */
+static unsigned long memfd_count_entries(struct address_space *mapping,
+					 pgoff_t end)
+{
+	XA_STATE(xas, &mapping->i_pages, 0);
+	unsigned long count = 0;
+	void *entry;
+
+	if (!end)
+		return 0;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, end - 1) {
+		if (xas_retry(&xas, entry))
+			continue;
+		/* A large swap entry may come back as single folios. */
+		count += xa_is_value(entry) ? 1UL << xas_get_order(&xas) : 1;
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return count;
+}
+
+/*
+ * Folios in scratch, or anywhere else where memory must stay movable, are moved
+ * out. @nr neighbours are done in one go.
+ */
+static int memfd_migrate_out(struct file *file, pgoff_t index, unsigned long nr)
+{
+	struct folio *folios[PAGEVEC_SIZE];
+	pgoff_t offset;
+	long pinned;
+
+	nr = min(nr, memfd_end(file_inode(file)) - index);
+	pinned = memfd_pin_folios(file, (loff_t)index << PAGE_SHIFT,
+				  ((loff_t)(index + nr) << PAGE_SHIFT) - PAGE_SIZE,
+				  folios, ARRAY_SIZE(folios), &offset);
+	if (pinned < 0)
+		return pinned;
+	unpin_folios(folios, pinned);
+	return 0;
+}
+
+/* What fallocate() has left is zeroed at first use; no later kernel would. */
+static int memfd_make_uptodate(struct folio *folio)
+{
+	int err = 0;
+
+	if (likely(folio_test_uptodate(folio)))
+		return 0;
+
+	folio_lock(folio);
+	if (!folio->mapping) {
+		err = -EAGAIN;
+	} else if (!folio_test_uptodate(folio)) {
+		folio_zero_segment(folio, 0, folio_size(folio));
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
+	}
+	folio_unlock(folio);
+	return err;
+}
+
+/* Preserve one folio, with a reference of our own. */
+static int memfd_take_folio(struct folio *folio, struct memfd_luo_folio_ser *ser)
+{
+	int err;
+
+	if (folio_contain_hwpoisoned_page(folio))
+		return -EHWPOISON;
+	err = memfd_make_uptodate(folio);
+	if (err)
+		return err;
+	err = kho_preserve_folio(folio);
+	if (err)
+		return err;
+
+	folio_get(folio);
+	ser->pfn = folio_pfn(folio);
+	ser->index = folio->index;
+	/* Clean pages are dropped under reclaim, and writes go on till the jump. */
+	ser->flags = MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE;
+	return 0;
+}
+
+static void memfd_drop_folio(const struct memfd_luo_folio_ser *ser)
+{
+	kho_unpreserve_folio(ser_folio(ser));
+	folio_put(ser_folio(ser));
+}
+
+/* Give up the entries of @table that @old, a part of it, does not have. */
+static void memfd_drop_new(const struct memfd_luo_folio_ser *table,
+			   unsigned long nr, const struct memfd_luo *old)
+{
+	unsigned long i, o = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (o < old->nr && old->table[o].index == table[i].index)
+			o++;
+		else
+			memfd_drop_folio(&table[i]);
+	}
+}
+
+/*
+ * Fill @table, of @max entries, with the folios of @file. Those that are in the
+ * table of @old are taken from there, the others are preserved.
+ *
+ * Return: the number of entries, or a negative errno with nothing changed.
+ */
+static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
+			     struct memfd_luo_folio_ser *table, unsigned long max)
+{
+	struct address_space *mapping = file->f_mapping;
+	pgoff_t end = memfd_end(file_inode(file)), index = 0, stuck = ULONG_MAX;
+	pgoff_t indices[PAGEVEC_SIZE];
+	unsigned long nr = 0, o = 0;
+	struct folio_batch fbatch;
+	unsigned int i;
+	int err = 0;
+
+	folio_batch_init(&fbatch);
+	while (!err && index < end &&
+	       find_get_entries(mapping, &index, end - 1, &fbatch, indices)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+			pgoff_t at = indices[i];
+
+			if (xa_is_value(folio)) {
+				/* Swapped out: read it in and look again. */
+				folio = shmem_read_folio(mapping, at);
+				if (IS_ERR(folio))
+					err = PTR_ERR(folio);
+				else
+					folio_put(folio);
+				index = at;
+				break;
+			}
+			at = folio->index;
+
+			while (o < old->nr && old->table[o].index < at)
+				o++;
+			if (o < old->nr && old->table[o].pfn == folio_pfn(folio)) {
+				if (nr == max) {
+					err = -EAGAIN;
+					break;
+				}
+				table[nr++] = old->table[o++];
+				continue;
+			}
+
+			if (unlikely(!folio_is_longterm_pinnable(folio))) {
+				unsigned int n = i + 1;
+
+				if (stuck == at) {
+					err = -EBUSY;
+					break;
+				}
+				while (n < folio_batch_count(&fbatch) &&
+				       indices[n] == indices[n - 1] + 1)
+					n++;
+				stuck = at;
+				index = at;
+				n = indices[n - 1] - indices[i] + 1;
+				/* Our references would keep them where they are. */
+				folio_batch_remove_exceptionals(&fbatch);
+				folio_batch_release(&fbatch);
+				err = memfd_migrate_out(file, at, n);
+				break;
+			}
+
+			if (nr == max) {
+				err = -EAGAIN;
+				break;
+			}
+			err = memfd_take_folio(folio, &table[nr]);
+			if (err)
+				break;
+			nr++;
+		}
+		folio_batch_remove_exceptionals(&fbatch);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	if (!err)
+		return nr;
+
+	memfd_drop_new(table, nr, old);
+	return err;
+}
+
+/* Bring the table up to date, and have it preserved. */
+static int memfd_update_table(struct memfd_luo *memfd, struct file *file)
+{
+	struct address_space *mapping = file->f_mapping;
+	struct memfd_luo_folio_ser *table = NULL;
+	unsigned int tries = 0;
+	unsigned long nrpages, max;
+	struct kho_vmalloc kv = {};
+	long nr = 0;
+	int err;
+
+	/* Nothing can have gone, so as many is the same. */
+	if (memfd->table && READ_ONCE(mapping->nrpages) == memfd->nrpages &&
+	    !READ_ONCE(SHMEM_I(mapping->host)->swapped))
+		return 0;
+
+	do {
+		vfree(table);
+		nrpages = READ_ONCE(mapping->nrpages);
+		max = memfd_count_entries(mapping, memfd_end(mapping->host));
+		if (!max) {
+			table = NULL;
+			nr = 0;
+			break;
+		}
+		table = vmalloc(array_size(max, sizeof(*table)));
+		if (!table)
+			return -ENOMEM;
+		nr = memfd_fill_table(file, memfd, table, max);
+		/* Holes that are filled as we look: do it again. */
+	} while (nr == -EAGAIN && ++tries < 5);
+	if (nr < 0) {
+		vfree(table);
+		return nr == -EAGAIN ? -EBUSY : nr;
+	}
+
+	if (nr) {
+		err = kho_preserve_vmalloc(table, &kv);
+		if (err)
+			goto undo;
+	}
+	if (memfd->nr)
+		kho_unpreserve_vmalloc(&memfd->ser->folios);
+	vfree(memfd->table);
+	memfd->table = table;
+	memfd->nr = nr;
+	memfd->nrpages = nrpages;
+	memfd->ser->folios = kv;
+	memfd->ser->nr_folios = nr;
+	return 0;
+
+undo:
+	memfd_drop_new(table, nr, memfd);
+	vfree(table);
+	return err;
+}
+
+static void memfd_write_ser(struct memfd_luo *memfd, struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	memfd->ser->pos = file->f_pos;
+	memfd->ser->size = i_size_read(inode);
+	memfd->ser->seals = SHMEM_I(inode)->seals;
+	memfd->ser->flags = 0;
+}
+
+static bool memfd_luo_can_preserve(struct liveupdate_file_handler *handler,
+				   struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	/* On the kernel's own mount and without a name: made by memfd_create(). */
+	return shmem_file(file) && S_ISREG(inode->i_mode) && !inode->i_nlink &&
+	       (inode->i_sb->s_flags & SB_KERNMOUNT);
+}
+
+static void memfd_luo_release(struct memfd_luo *memfd, struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	unsigned long i;
+
+	if (memfd->nr)
+		kho_unpreserve_vmalloc(&memfd->ser->folios);
+	for (i = 0; i < memfd->nr; i++) {
+		memfd_drop_folio(&memfd->table[i]);
+		cond_resched();
+	}
+	vfree(memfd->table);
+	kho_unpreserve_free(memfd->ser);
+	kfree(memfd);
+
+	inode_lock(inode);
+	shmem_set_preserved(inode, false);
+	inode_unlock(inode);
+}
+
+static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
+{
+	struct file *file = args->file;
+	struct inode *inode = file_inode(file);
+	struct memfd_luo *memfd;
+	int err;
+
+	/* The file comes back readable and writable: that is not to be gained. */
+	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
+		return -EPERM;
+
+	memfd = kzalloc(sizeof(*memfd), GFP_KERNEL);
+	if (!memfd)
+		return -ENOMEM;
+	memfd->ser = kho_alloc_preserve(sizeof(*memfd->ser));
+	if (IS_ERR(memfd->ser)) {
+		err = PTR_ERR(memfd->ser);
+		kfree(memfd);
+		return err;
+	}
+
+	inode_lock(inode);
+	shmem_set_preserved(inode, true);
+	err = memfd_update_table(memfd, file);
+	inode_unlock(inode);
+	if (err) {
+		memfd_luo_release(memfd, file);
+		return err;
+	}
+
+	memfd_write_ser(memfd, file);
+	args->private_data = memfd;
+	args->serialized_data = virt_to_phys(memfd->ser);
+	return 0;
+}
+
+static void memfd_luo_unpreserve(struct liveupdate_file_op_args *args)
+{
+	memfd_luo_release(args->private_data, args->file);
+}
+
+static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
+{
+	struct memfd_luo *memfd = args->private_data;
+	struct inode *inode = file_inode(args->file);
+	int err;
+
+	inode_lock(inode);
+	err = memfd_update_table(memfd, args->file);
+	/* Seals may have been added since, and the position has moved. */
+	memfd_write_ser(memfd, args->file);
+	inode_unlock(inode);
+	return err;
+}
+
+/*
+ * In the next kernel.
+ */
+
+static int memfd_check_ser(const struct memfd_luo_ser *ser)
+{
+	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
+	    ser->seals & ~MEMFD_LUO_SEALS || ser->flags ||
+	    !ser->nr_folios != !ser->folios.first ||
+	    ser->nr_folios > div_u64((u64)ser->folios.total_pages << PAGE_SHIFT,
+				     sizeof(struct memfd_luo_folio_ser)))
+		return -EINVAL;
+	return 0;
+}
+
+/* All entries, before one of them is believed. */
+static int memfd_check_table(const struct memfd_luo_folio_ser *table,
+			     unsigned long nr, u64 size)
+{
+	u64 end = DIV_ROUND_UP_ULL(size, PAGE_SIZE), next = 0;
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		int order;
+
+		if (!table[i].pfn)
+			continue;
+		order = kho_preserved_order(PFN_PHYS((u64)table[i].pfn));
+		if (order < 0 || order > MAX_PAGECACHE_ORDER ||
+		    table[i].index < next || table[i].index >= end ||
+		    !IS_ALIGNED(table[i].index, BIT(order)) ||
+		    table[i].flags & ~(MEMFD_LUO_FOLIO_DIRTY |
+				       MEMFD_LUO_FOLIO_UPTODATE))
+			return -EINVAL;
+		next = table[i].index + BIT(order);
+		if (!(i % 1024))
+			cond_resched();
+	}
+	return 0;
+}
+
+static const struct memfd_luo_ser *memfd_find_ser(u64 phys)
+{
+	if (offset_in_page(phys) + sizeof(struct memfd_luo_ser) > PAGE_SIZE ||
+	    !kho_was_preserved(PAGE_ALIGN_DOWN(phys), 1))
+		return NULL;
+	return phys_to_virt(phys);
+}
+
+static struct file *memfd_make_file(const struct memfd_luo_ser *ser)
+{
+	struct file *file = shmem_file_setup("memfd:liveupdate", 0, VM_NORESERVE);
+	struct inode *inode;
+
+	if (IS_ERR(file))
+		return file;
+	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
+	file->f_flags |= O_LARGEFILE;
+	inode = file_inode(file);
+	i_size_write(inode, ser->size);
+	/* A memfd with that seal was made without the bits, or can do without. */
+	if (ser->seals & F_SEAL_EXEC)
+		inode->i_mode &= ~0111;
+	return file;
+}
+
+static struct memfd_luo_in *memfd_begin_retrieve(const struct memfd_luo_ser *ser)
+{
+	struct memfd_luo_in *in;
+	int err;
+
+	in = kzalloc(sizeof(*in), GFP_KERNEL);
+	if (!in)
+		return ERR_PTR(-ENOMEM);
+	in->file = memfd_make_file(ser);
+	if (IS_ERR(in->file)) {
+		err = PTR_ERR(in->file);
+		goto free;
+	}
+
+	/* Last, as it takes what it restores. */
+	in->table = kho_restore_vmalloc(&ser->folios);
+	if (IS_ERR(in->table)) {
+		err = PTR_ERR(in->table);
+		goto put;
+	}
+	in->nr = ser->nr_folios;
+	err = memfd_check_table(in->table, in->nr, ser->size);
+	if (err) {
+		vfree(in->table);
+		goto put;
+	}
+	return in;
+
+put:
+	fput(in->file);
+free:
+	kfree(in);
+	return ERR_PTR(err);
+}
+
+static int memfd_retrieve_folios(struct memfd_luo_in *in)
+{
+	struct inode *inode = file_inode(in->file);
+	int err;
+
+	for (; in->next < in->nr; in->next++) {
+		const struct memfd_luo_folio_ser *ser = &in->table[in->next];
+
+		if (!ser->pfn)
+			continue;
+		if (!in->pending)
+			in->pending = kho_restore_folio(PFN_PHYS((u64)ser->pfn));
+		/* It was there a moment ago: somebody else's table has it too. */
+		if (!in->pending)
+			return -EINVAL;
+		err = shmem_add_restored_folio(inode, in->pending, ser->index,
+					       ser->flags & MEMFD_LUO_FOLIO_UPTODATE);
+		if (err)
+			return err;
+		in->pending = NULL;
+		if (!(in->next % 1024))
+			cond_resched();
+	}
+	return 0;
+}
+
+static void memfd_end_retrieve(struct memfd_luo_in *in)
+{
+	if (in->pending)
+		folio_put(in->pending);
+	fput(in->file);
+	vfree(in->table);
+	kfree(in);
+}
+
+static bool memfd_is_passing(int err)
+{
+	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
+}
+
+static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
+{
+	const struct memfd_luo_ser *ser = memfd_find_ser(args->serialized_data);
+	struct memfd_luo_in *in = args->private_data;
+	int err;
+
+	if (!ser || memfd_check_ser(ser)) {
+		pr_err("a memfd is described by nonsense, its memory is kept\n");
+		return -EINVAL;
+	}
+
+	if (!in) {
+		in = memfd_begin_retrieve(ser);
+		if (IS_ERR(in)) {
+			err = PTR_ERR(in);
+			goto failed;
+		}
+		args->private_data = in;
+	}
+	err = memfd_retrieve_folios(in);
+	if (!err && ser->seals & F_SEAL_WRITE)
+		err = mapping_deny_writable(in->file->f_mapping);
+	if (err) {
+		/* A passing failure goes on from here, a permanent one ends here. */
+		if (!memfd_is_passing(err)) {
+			args->private_data = NULL;
+			memfd_end_retrieve(in);
+		}
+		goto failed;
+	}
+
+	SHMEM_I(file_inode(in->file))->seals = ser->seals;
+	in->file->f_pos = ser->pos;
+	args->file = get_file(in->file);
+	args->private_data = NULL;
+	memfd_end_retrieve(in);
+	kho_restore_free(phys_to_virt(args->serialized_data));
+	return 0;
+
+failed:
+	if (!memfd_is_passing(err))
+		pr_err("a memfd can't be retrieved (%d), its memory is kept\n", err);
+	return err;
+}
+
+/* Nobody wants it: all its memory is free, if its table can be believed. */
+static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *in)
+{
+	if (!in) {
+		in = memfd_begin_retrieve(ser);
+		if (IS_ERR(in)) {
+			pr_err("a memfd can't be discarded (%ld), its memory is kept\n",
+			       PTR_ERR(in));
+			return;
+		}
+	}
+	/* The pending one is freed with @in. */
+	for (in->next += !!in->pending; in->next < in->nr; in->next++) {
+		struct folio *folio;
+
+		folio = kho_restore_folio(PFN_PHYS((u64)in->table[in->next].pfn));
+		if (folio)
+			folio_put(folio);
+		if (!(in->next % 1024))
+			cond_resched();
+	}
+	memfd_end_retrieve(in);
+	kho_restore_free((void *)ser);
+}
+
+static void memfd_luo_finish(struct liveupdate_file_op_args *args)
+{
+	const struct memfd_luo_ser *ser;
+
+	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
+	if (args->retrieve_status)
+		return;
+	ser = memfd_find_ser(args->serialized_data);
+	if (!ser || memfd_check_ser(ser)) {
+		pr_err("a memfd is described by nonsense, its memory is kept\n");
+		return;
+	}
+	memfd_discard(ser, args->private_data);
+	args->private_data = NULL;
+}
+
+static const struct liveupdate_file_ops memfd_luo_ops = {
+	.owner = THIS_MODULE,
+	.can_preserve = memfd_luo_can_preserve,
+	.preserve = memfd_luo_preserve,
+	.unpreserve = memfd_luo_unpreserve,
+	.freeze = memfd_luo_freeze,
+	.retrieve = memfd_luo_retrieve,
+	.finish = memfd_luo_finish,
+};
+
+static struct liveupdate_file_handler memfd_luo_handler = {
+	.ops = &memfd_luo_ops,
+	.compatible = MEMFD_LUO_COMPATIBLE,
+};
+
+static int __init memfd_luo_init(void)
+{
+	int err;
+
+	if (!liveupdate_enabled())
+		return 0;
+	err = liveupdate_register_file_handler(&memfd_luo_handler);
+	if (err)
+		pr_err("memfds can't be preserved: %d\n", err);
+	return err;
+}
+late_initcall(memfd_luo_init);
