@@ -1,53 +1,75 @@
 #!/usr/bin/env bash
 # Build the test kernel: out/bzImage, out/vmlinux, out/config.
-# FRAGMENT=file is merged last, and gets a build directory of its own.
+#
+#	[FRAGMENT=file] lab/kernel.sh
+#
+# FRAGMENT is merged last and has a build directory of its own, out/build-NAME.
 . "$(dirname "$0")/lib.sh"
 
-selftests=$REPO/tools/testing/selftests/liveupdate
-fragments=("$selftests/config" "$selftests/config.x86_64")
+selftest=$REPO/tools/testing/selftests/liveupdate
+fragments=("$selftest/config" "$selftest/config.x86_64")
 build=$OUT/build
 if [ -n "${FRAGMENT:-}" ]; then
 	[ -f "$FRAGMENT" ] || die "FRAGMENT=$FRAGMENT is not there"
 	fragments+=("$(realpath "$FRAGMENT")")
-	build=$OUT/build-$(basename "$FRAGMENT")
+	name=$(basename "$FRAGMENT")
+	build=$OUT/build-${name#config.}
 fi
 
-# An option that did not get in is a test that cannot run: say so, loudly.
-check_config() {
-	local bad=0 line option
-
-	while read -r line; do
-		case $line in
-		CONFIG_*=n) option=${line%%=*}; line="# $option is not set" ;;
-		CONFIG_*) option=${line%%=*} ;;
-		"# CONFIG_"*" is not set") option=${line#\# }; option=${option%% *} ;;
-		*) continue ;;
-		esac
-		# A later fragment has the last word.
-		[ "$(cat "${fragments[@]}" | grep -E "^(# )?$option(=| is not set)" | tail -n 1)" = "$line" ] || continue
-		case $line in
-		\#*) ! grep -q "^$option=" "$build/.config" || { say "$option is on"; bad=1; } ;;
-		*) grep -qxF "$line" "$build/.config" || { say "$line did not get into the configuration"; bad=1; } ;;
-		esac
-	done < <(cat "${fragments[@]}")
-	return $bad
+# The fragments, the last word on each option only.
+requested() {
+	awk 'match($0, /CONFIG_[A-Za-z0-9_]+/) && /^(# )?CONFIG_/ {
+		option = substr($0, RSTART, RLENGTH)
+		if ($0 ~ /=n$/) $0 = "# " option " is not set"
+		if (!(option in last)) order[++n] = option
+		last[option] = $0
+	}
+	END { for (i = 1; i <= n; i++) print last[order[i]] }' "${fragments[@]}"
 }
 
-mkdir -p "$build"
-cat "${fragments[@]}" >"$build/fragment.new"
-if ! cmp -s "$build/fragment.new" "$build/fragment" || [ ! -f "$build/.config" ]; then
-	kmake -s O="$build" tinyconfig >/dev/null
-	(cd "$LINUX" && scripts/kconfig/merge_config.sh -m -O "$build" "$build/.config" \
-		"${fragments[@]}" >"$build/merge.log" 2>&1) || die "see $build/merge.log"
-	kmake -s O="$build" olddefconfig
-	mv "$build/fragment.new" "$build/fragment"
-else
-	kmake -s O="$build" olddefconfig
-fi
-check_config || die "the kernel would not be the one that was asked for"
+# Everything that nobody asked for is off. make would rebuild for a new time
+# stamp, so a configuration is only put in place where it differs.
+configure() {
+	requested >"$build/requested"
+	KCONFIG_CONFIG=$build/.config.new KCONFIG_ALLCONFIG=$build/requested \
+		kmake -s O="$build" allnoconfig >"$build/configure.log" 2>&1 || {
+		cat "$build/configure.log" >&2
+		die "the configuration cannot be made"
+	}
+	cmp -s "$build/.config.new" "$build/.config" || cp "$build/.config.new" "$build/.config"
+	rm -f "$build/.config.new" "$build/.config.new.old"
+}
 
-kmake O="$build" bzImage
-cp "$build/arch/x86/boot/bzImage" "$OUT/bzImage"
-ln -sf "$build/vmlinux" "$OUT/vmlinux"
-cp "$build/.config" "$OUT/config"
-say "out/bzImage: $(kmake -s O="$build" kernelrelease 2>/dev/null)"
+# An option that did not get in is a test that cannot run: never a skip.
+check_config() {
+	local line option bad=0
+
+	while IFS= read -r line; do
+		option=${line#\# }
+		option=${option%%[ =]*}
+		case $line in
+		\#*) ! grep -q "^$option=" "$build/.config" || { say "$option is on"; bad=1; } ;;
+		*) grep -qxF -- "$line" "$build/.config" || {
+			say "$line was asked for, the kernel would have: $(grep -E "^(# )?$option[ =]" "$build/.config" || echo nothing)"
+			bad=1
+		} ;;
+		esac
+	done <"$build/requested"
+	[ $bad = 0 ] || die "the kernel would not be the one that was asked for (${fragments[*]#"$REPO"/})"
+}
+
+# install_new FROM TO: a copy that keeps its time stamp if nothing changed.
+install_new() { cmp -s "$1" "$2" || { cp "$1" "$2.new" && mv "$2.new" "$2"; }; }
+
+"$REPO/lab/tree.sh"
+locked "${build##*/}"
+mkdir -p "$build"
+configure
+check_config
+start=$SECONDS
+say "building in ${build#"$REPO"/}"
+kmake -s O="$build" bzImage
+install_new "$build/arch/x86/boot/bzImage" "$OUT/bzImage"
+install_new "$build/vmlinux" "$OUT/vmlinux"
+install_new "$build/.config" "$OUT/config"
+say "out/bzImage: $(cat "$build/include/config/kernel.release"), $((SECONDS - start)) s"

@@ -1,165 +1,218 @@
 #!/usr/bin/env bash
-# Lay out out/linux: Debian's kernel source with one commit per patch.
+# Lay out out/linux: Debian's kernel source, one commit per patch of the series.
 #
-# Commits are made from git objects alone, then the work tree is moved to the
-# last one, so files that do not change keep their time stamps and make does not
-# build them again. New files are links into this repository.
+#	lab/tree.sh		bring out/linux up to date
+#	lab/tree.sh --record	note the base in use as the one last tested
+#
+# A commit is a function of its parent and of the patch, made in an index of its
+# own and remembered; so a patch that did not change costs nothing. The work
+# tree then moves from the old last commit to the new one, and only files whose
+# contents differ are written: make builds no more than it has to.
+#
+# The commits hold the new files themselves. In the work tree these are links
+# into this repository, and git is told to look away (skip-worktree).
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/base.sh"
 
-TARBALL=/usr/src/linux-source-6.12.tar.xz
-LINUX_GIT=(git -C "$LINUX" -c core.compression=0 -c core.looseCompression=0 -c gc.auto=0)
+STATE=$LINUX/.git/lab
 
-base_version() { dpkg-query -W -f='${Version}' linux-source-6.12; }
+# new_files SLUG: "mode blob<TAB>path" of what it adds, as update-index reads it.
+new_files() {
+	local slug=$1 file mode
+	local -a files=() blobs=()
 
-unpack() {
-	say "unpacking $TARBALL"
-	rm -rf "$LINUX"
-	mkdir -p "$LINUX"
-	tar -C "$LINUX" --strip-components=1 -xf "$TARBALL"
-	"${LINUX_GIT[@]}" init -q -b series
-	"${LINUX_GIT[@]}" config core.compression 0
-	"${LINUX_GIT[@]}" config core.looseCompression 0
-	"${LINUX_GIT[@]}" config gc.auto 0
-	# Debian's .gitignore hides everything.
-	"${LINUX_GIT[@]}" add -A -f
-	"${LINUX_GIT[@]}" commit -q -m "Linux 6.12, Debian $(base_version)"
-	"${LINUX_GIT[@]}" update-ref refs/lab/base HEAD
-	base_id >"$LINUX/.git/lab-base"
-}
-
-base_id() { printf '%s %s\n' "$(base_version)" "$(stat -c '%s %Y' "$TARBALL")"; }
-
-# Our entries go before the first entry that sorts behind them.
-merge_maintainers() {
-	python3 - "$1" "$REPO/MAINTAINERS" <<'PY'
-import re, sys
-theirs = open(sys.argv[1], encoding="utf-8").read()
-ours = open(sys.argv[2], encoding="utf-8").read().strip("\n")
-for entry in re.split(r"\n\n+", ours):
-    title = entry.split("\n", 1)[0]
-    start = theirs.index("\n3C59X NETWORK DRIVER")
-    pos = len(theirs)
-    for match in re.finditer(r"\n\n(?=([^\s][^\n]*)\n[A-Z]:\t)", theirs[start:]):
-        if match.group(1) > title:
-            pos = start + match.start() + 2
-            break
-    theirs = theirs[:pos] + entry + "\n\n" + theirs[pos:]
-sys.stdout.write(theirs)
-PY
-}
-
-# commit SLUG: one commit from the index, on top of $head.
-commit_slug() {
-	local slug=$1 dir=$REPO/series/$1 file blob
-
-	[ -f "$dir/message" ] || die "series/$slug: no message"
-	if [ -s "$(slug_hooks "$slug")" ]; then
-		if ! git_linux apply --cached "$(slug_hooks "$slug")" 2>"$OUT/apply.err"; then
-			sed 's/^/lab: /' "$OUT/apply.err" >&2
-			die "series/$slug/hooks.patch does not apply to $(sed -nE 's/^error: patch failed: ([^:]*):.*/\1/p' "$OUT/apply.err" | sort -u | tr '\n' ' ')"
-		fi
-	fi
-	while read -r file; do
+	mapfile -t files < <(slug_files "$slug")
+	[ ${#files[@]} -gt 0 ] || return 0
+	for file in "${files[@]}"; do
 		[ -f "$REPO/$file" ] || die "series/$slug/files: $file is not there"
-		if git_linux ls-files --error-unmatch "$file" >/dev/null 2>&1; then
-			die "series/$slug/files: $file exists already"
-		fi
-		blob=$(git_linux hash-object -w "$REPO/$file")
-		git_linux update-index --add --cacheinfo "$([ -x "$REPO/$file" ] && echo 100755 || echo 100644),$blob,$file"
-	done < <(slug_files "$slug")
-	if [ "$slug" = maintainers ]; then
-		git_linux cat-file blob ":MAINTAINERS" >"$OUT/maintainers.old"
-		merge_maintainers "$OUT/maintainers.old" >"$OUT/maintainers.new"
-		blob=$(git_linux hash-object -w "$OUT/maintainers.new")
-		git_linux update-index --cacheinfo "100644,$blob,MAINTAINERS"
-	fi
-	head=$(git_linux commit-tree -p "$head" -F "$dir/message" "$(git_linux write-tree)")
-	git_linux update-ref "refs/lab/slug/$slug" "$head"
-}
-
-all_files() { local slug; for slug in $(slugs); do slug_files "$slug"; done; }
-
-link_files() {
-	local file
-
-	while read -r file; do
-		mkdir -p "$LINUX/$(dirname "$file")"
-		[ "$(readlink "$LINUX/$file" 2>/dev/null)" = "$REPO/$file" ] ||
-			ln -sfn "$REPO/$file" "$LINUX/$file"
-		git_linux update-index --skip-worktree "$file"
-	done < <(all_files)
-	all_files | sort >"$LINUX/.git/lab-files"
-}
-
-series_id() {
-	{
-		base_id
-		cat "$REPO/series/series" "$REPO/MAINTAINERS" 2>/dev/null || true
-		find "$REPO/series" -type f -name hooks.patch -o -name message -o -name files |
-			sort | xargs -r cat
-		all_files | while read -r file; do cat "$REPO/$file"; done
-	} | sha256sum
-}
-
-apply_series() {
-	local slug file old
-
-	old=$(git_linux rev-parse HEAD)
-	head=$(git_linux rev-parse refs/lab/base)
-	export GIT_INDEX_FILE=$LINUX/.git/lab-index
-	git_linux read-tree refs/lab/base
-	git_linux for-each-ref --format='delete %(refname)' refs/lab/slug | git_linux update-ref --stdin
-	for slug in $(slugs); do commit_slug "$slug"; done
-	unset GIT_INDEX_FILE
-
-	# Links are not the files that the commits have.
-	if [ -f "$LINUX/.git/lab-files" ]; then
-		while read -r file; do
-			git_linux update-index --no-skip-worktree "$file" 2>/dev/null || true
-			rm -f "$LINUX/$file"
-		done <"$LINUX/.git/lab-files"
-	fi
-	# Only what differs is written.
-	git_linux diff --name-only --no-renames "$old" "$head" >"$OUT/changed"
-	git_linux update-ref HEAD "$head"
-	git_linux read-tree HEAD
-	git_linux update-index -q --refresh >/dev/null || true
-	git_linux ls-files -z -m -d | while IFS= read -r -d '' file; do
-		if grep -qxF "$file" "$OUT/changed" || [ ! -e "$LINUX/$file" ]; then
-			git_linux checkout-index -f -q -- "$file"
-		fi
 	done
-	# What a patch no longer adds.
-	while read -r file; do
-		git_linux ls-files --error-unmatch "$file" >/dev/null 2>&1 || rm -f "$LINUX/$file"
-	done <"$OUT/changed"
-	link_files
+	mapfile -t blobs < <(printf "$REPO/%s\n" "${files[@]}" | git_linux hash-object -w --no-filters --stdin-paths)
+	[ ${#blobs[@]} = ${#files[@]} ] || die "series/$slug: cannot store its files"
+	for file in "${!files[@]}"; do
+		mode=100644
+		[ ! -x "$REPO/${files[file]}" ] || mode=100755
+		printf '%s %s\t%s\n' "$mode" "${blobs[file]}" "${files[file]}"
+	done
 }
 
-record_base() {
-	printf 'package linux-source-6.12\nversion %s\nsha256 %s\n' "$(base_version)" \
-		"$(sha256sum "$TARBALL" | cut -d' ' -f1)" >"$REPO/series/BASE"
+# apply_hooks SLUG: its edits to existing files, into the index.
+apply_hooks() {
+	local slug=$1 patch=$REPO/series/$1/hooks.patch
+
+	[ -s "$patch" ] || return 0
+	! grep -q '^new file mode' "$patch" ||
+		die "series/$slug/hooks.patch adds a file: it belongs into series/$slug/files"
+	git_linux apply --cached --whitespace=nowarn "$patch" 2>"$STATE/apply.err" || {
+		sed 's/^/lab:   /' "$STATE/apply.err" >&2
+		die "series/$slug/hooks.patch does not apply:" \
+			"$(sed -nE 's/^error: ([^:]+): .*/\1/p; s/^error: patch failed: ([^:]+):.*/\1/p' "$STATE/apply.err" |
+				grep -v '^patch failed$' | sort -u | paste -sd ' ')"
+	}
 }
 
-[ -f "$TARBALL" ] || "$REPO/lab/deps.sh"
-mkdir -p "$OUT"
+# Our entries, at their places in the kernel's file.
+apply_maintainers() {
+	local blob
+
+	[ -f "$REPO/MAINTAINERS" ] || die "the slug maintainers wants a MAINTAINERS"
+	git_linux cat-file blob :MAINTAINERS >"$STATE/maintainers"
+	awk -f "$REPO/lab/maintainers.awk" "$REPO/MAINTAINERS" "$STATE/maintainers" >"$STATE/maintainers.new" ||
+		die "MAINTAINERS: cannot merge our entries"
+	blob=$(git_linux hash-object -w --no-filters "$STATE/maintainers.new")
+	git_linux update-index --cacheinfo "100644,$blob,MAINTAINERS"
+}
+
+# commit_patch SLUG: set $head to the commit for it on top of $head.
+commit_patch() {
+	local slug=$1 dir=$REPO/series/$1 new key path
+
+	[ -s "$dir/message" ] || die "series/$slug/message is not there"
+	new=$(new_files "$slug")
+	key=$({
+		printf '%s\n' "$head" "$GIT_AUTHOR_NAME" "$GIT_AUTHOR_EMAIL" "$new"
+		cat "$dir/message"
+		[ ! -f "$dir/hooks.patch" ] || cat "$dir/hooks.patch"
+		[ "$slug" != maintainers ] || cat "$REPO/MAINTAINERS" "$REPO/lab/maintainers.awk"
+	} | sha256sum | cut -c1-64)
+	if [ -s "$STATE/memo/$key" ]; then
+		head=$(cat "$STATE/memo/$key")
+		return
+	fi
+
+	if [ -z "$in_index" ]; then
+		git_linux read-tree "$head"
+		in_index=y
+	fi
+	apply_hooks "$slug"
+	if [ -n "$new" ]; then
+		path=$(cut -f2 <<<"$new" | tr '\n' '\0' | xargs -0 git -C "$LINUX" ls-files -- | head -n 1)
+		[ -z "$path" ] || die "series/$slug/files: $path is in the tree already"
+		git_linux update-index --add --index-info <<<"$new"
+	fi
+	[ "$slug" != maintainers ] || apply_maintainers
+	head=$(git_linux commit-tree -p "$head" -F "$dir/message" "$(git_linux write-tree)")
+	printf '%s\n' "$head" >"$STATE/memo/$key.$$"
+	mv "$STATE/memo/$key.$$" "$STATE/memo/$key"
+	say "patch $slug"
+}
+
+# commit_series: set $head to the last commit, list all in $STATE/commits.new.
+commit_series() {
+	local slug twice
+
+	twice=$(for slug in $(slugs); do slug_files "$slug"; done | sort | uniq -d | head -n 1)
+	[ -z "$twice" ] || die "claimed twice in series/*/files: $twice"
+	twice=$(slugs | sort | uniq -d | head -n 1)
+	[ -z "$twice" ] || die "twice in series/series: $twice"
+
+	mkdir -p "$STATE/memo"
+	: >"$STATE/commits.new"
+	head=$(git_linux rev-parse refs/lab/base)
+	in_index=
+	export GIT_INDEX_FILE=$STATE/index
+	for slug in $(slugs); do
+		commit_patch "$slug"
+		printf '%s %s\n' "$slug" "$head" >>"$STATE/commits.new"
+	done
+	unset GIT_INDEX_FILE
+}
+
+# keep_edits OLD NEW: stop if moving the work tree would lose an edit.
+keep_edits() {
+	local old=$1 new=$2 file was will lost=0
+
+	while IFS= read -r -d '' file; do
+		was=$(git_linux rev-parse -q --verify "$old:$file" || true)
+		will=$(git_linux rev-parse -q --verify "$new:$file" || true)
+		[ "$was" != "$will" ] || continue
+		if [ -f "$LINUX/$file" ] && [ "$(git_linux hash-object --no-filters "$file")" = "$will" ]; then
+			continue
+		fi
+		say "out/linux/$file has an edit that is not in the series, and the series changes the file"
+		lost=1
+	done < <(git_linux diff --name-only -z --no-renames "$old")
+
+	# An editor may have put a file in the place of a link.
+	while IFS= read -r file; do
+		[ -f "$LINUX/$file" ] && [ ! -L "$LINUX/$file" ] && ! cmp -s "$LINUX/$file" "$REPO/$file" || continue
+		say "out/linux/$file is no link any more and differs from $file, where it is to be edited"
+		lost=1
+	done <"$STATE/links"
+
+	[ $lost = 0 ] || die "nothing done. Keep an edit with 'make refresh [SLUG=x]', drop it with 'git -C out/linux checkout refs/lab/head -- FILE'"
+}
+
+# drop FILE: out of the work tree, with the directories that it leaves empty.
+drop() {
+	rm -f "$LINUX/$1"
+	(cd "$LINUX" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$1")" 2>/dev/null) || true
+}
+
+# move_worktree OLD NEW: the index and the files, kernel files only.
+move_worktree() {
+	local old=$1 new=$2 meta file mode blob
+	local -a write=()
+
+	: >"$STATE/index-info"
+	while IFS= read -r -d '' meta && IFS= read -r -d '' file; do
+		read -r _ mode _ blob _ <<<"$meta"
+		printf '%s %s\t%s\0' "$mode" "$blob" "$file" >>"$STATE/index-info"
+		if grep -qxF -e "$file" "$STATE/links" "$STATE/links.new"; then
+			# Gone from the series, or about to be linked.
+			[ "$mode" != 000000 ] || drop "$file"
+		elif [ "$mode" = 000000 ]; then
+			drop "$file"
+		elif [ ! -f "$LINUX/$file" ] || [ "$(git_linux hash-object --no-filters "$file")" != "$blob" ]; then
+			write+=("$file")
+		fi
+	done < <(git_linux diff-tree -r -z --no-renames "$old" "$new")
+	git_linux update-index -z --index-info <"$STATE/index-info"
+	if [ ${#write[@]} -gt 0 ]; then
+		printf '%s\0' "${write[@]}" | git_linux checkout-index -q -f -z --stdin
+	fi
+	git_linux update-index -q --refresh >/dev/null || true
+}
+
+# The new files: links into the repository.
+link_new_files() {
+	local file target dir
+
+	while IFS= read -r file; do
+		dir=$(dirname "$file")
+		# From the directory of the file up to out/linux, then up to the repository.
+		target=$(sed -E 's,[^/]+,..,g' <<<"$dir")/../../$file
+		[ "$(readlink "$LINUX/$file" || true)" != "$target" ] || continue
+		mkdir -p "$LINUX/$dir"
+		ln -sfn "$target" "$LINUX/$file"
+	done <"$STATE/links.new"
+	git_linux update-index -z --skip-worktree --stdin < <(tr '\n' '\0' <"$STATE/links.new")
+}
+
 if [ "${1:-}" = --record ]; then
 	record_base
 	exit 0
 fi
-say "base: linux-source-6.12 $(base_version)"
-tested=$(sed -n 's/^version //p' "$REPO/series/BASE" 2>/dev/null || true)
-[ "$tested" = "$(base_version)" ] || say "last tested with ${tested:-nothing}"
 
-if [ "$(cat "$LINUX/.git/lab-base" 2>/dev/null)" != "$(base_id)" ]; then
-	unpack
-elif [ "$(cat "$LINUX/.git/lab-series" 2>/dev/null)" = "$(series_id)" ]; then
-	say "out/linux is up to date"
-	exit 0
-elif [ -n "$(git_linux diff --name-only HEAD)" ]; then
-	git_linux diff --name-only HEAD | sed 's/^/lab: edited in out\/linux: /' >&2
-	die "run make refresh first, or git -C out/linux checkout FILE to drop the edit"
+locked tree
+identity
+compare_base
+unpack_base
+touch "$STATE/links"
+commit_series
+: >"$STATE/links.new"
+for slug in $(slugs); do slug_files "$slug"; done >"$STATE/links.new"
+
+old=$(git_linux rev-parse refs/lab/head)
+keep_edits "$old" "$head"
+if [ "$old" != "$head" ] || ! cmp -s "$STATE/links" "$STATE/links.new"; then
+	move_worktree "$old" "$head"
 fi
-apply_series
-series_id >"$LINUX/.git/lab-series"
-say "out/linux: $(slugs | wc -l) patches applied"
+link_new_files
+if [ "$(git_linux rev-parse HEAD)" != "$head" ]; then
+	git_linux update-ref refs/heads/series "$head"
+	git_linux symbolic-ref HEAD refs/heads/series
+fi
+mv "$STATE/links.new" "$STATE/links"
+mv "$STATE/commits.new" "$STATE/commits"
+git_linux update-ref refs/lab/head "$head"
+say "out/linux: $(wc -l <"$STATE/commits") patches on linux-source-6.12 $(base_version)"
