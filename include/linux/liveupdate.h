@@ -36,7 +36,8 @@ struct liveupdate_file_op_args {
 /**
  * struct liveupdate_file_ops - operations of a file handler
  * @owner: module of the handler, held while one of its files is preserved
- * @can_preserve: does this file belong to the handler?
+ * @can_preserve: does this file belong to the handler? May sleep, and register
+ *	a handler, but not unregister one.
  * @preserve: save the file's state, promise to keep it. May sleep.
  * @unpreserve: undo @preserve; the file is ordinary again. Can't fail.
  * @freeze: optional; last change to the saved state, user space still exists
@@ -51,8 +52,8 @@ struct liveupdate_file_op_args {
  * @get_id: optional; identity of what is preserved, by default the inode. Two
  *	files with the same identity are not both preserved.
  *
- * All but @can_preserve and @get_id are called under the mutex of the session,
- * in process context.
+ * All are called under the mutex of the session, in process context; never once
+ * the reboot has begun, unless it has failed.
  */
 struct liveupdate_file_ops {
 	struct module *owner;

@@ -170,10 +170,10 @@ void liveupdate_reboot_failed(void)
 	if (luo_out) {
 		luo_unpublish();
 		luo_session_unfreeze_all();
+		pr_info("no live update: all files are usable again\n");
 	}
 	luo_rebooting = false;
 	luo_session_close_orphans();
-	pr_info("no live update: all files are usable again\n");
 }
 
 static int luo_device_open(struct inode *inode, struct file *filp)

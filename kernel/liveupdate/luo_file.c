@@ -556,30 +556,29 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
 	return 0;
 }
 
-static bool luo_file_can_finish(struct luo_file_set *set,
-				struct luo_file *file)
-{
-	struct liveupdate_file_op_args args = luo_file_args(set, file);
-	const struct liveupdate_file_ops *ops = file->handler->ops;
-
-	return file->retrieve_status > 0 &&
-	       (!ops->can_finish || ops->can_finish(&args));
-}
-
 /**
  * luo_file_set_can_finish - is every file whole again?
  * @set: files of a session that was handed over, attached
+ *
+ * Handlers are only asked once every file has been retrieved.
  *
  * Return: true if luo_file_set_finish() may be called.
  */
 bool luo_file_set_can_finish(struct luo_file_set *set)
 {
+	struct liveupdate_file_op_args args;
 	struct luo_file *file;
 
 	lockdep_assert_held(&set->lock);
 	list_for_each_entry(file, &set->list, list)
-		if (!luo_file_can_finish(set, file))
+		if (file->retrieve_status <= 0)
 			return false;
+	list_for_each_entry(file, &set->list, list) {
+		args = luo_file_args(set, file);
+		if (file->handler->ops->can_finish &&
+		    !file->handler->ops->can_finish(&args))
+			return false;
+	}
 	return true;
 }
 
