@@ -1,18 +1,40 @@
 #!/usr/bin/env bash
-# lab/initrd.sh OUT INIT [FILE...]: an initramfs of busybox, INIT as /init and
-# the FILEs in /bin.
+# Build an initramfs: busybox with all its applets, INIT as /init, and files.
+#
+#	lab/initrd.sh OUT INIT [FILE[:DEST]]...
+#
+# A FILE goes to /bin unless DEST says where, and keeps its mode. The result
+# depends on the contents only.
 . "$(dirname "$0")/lib.sh"
 
-[ $# -ge 2 ] || die "usage: lab/initrd.sh OUT INIT [FILE...]"
-out=$(realpath "$1")
+[ $# -ge 2 ] || die "usage: lab/initrd.sh OUT INIT [FILE[:DEST]]..."
+out=$1
 init=$2
 shift 2
+busybox=$(command -v busybox) || die "busybox is not installed: lab/deps.sh"
+[ -f "$init" ] || die "$init is not there"
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-mkdir -p "$root"/{bin,dev,proc,sys,tmp,next}
-cp "$(command -v busybox)" "$root/bin/busybox"
-ln -s busybox "$root/bin/sh"
+mkdir -p "$root"/{bin,dev,etc,next,proc,run,sys,tmp}
+install -m 755 "$busybox" "$root/bin/busybox"
+for applet in $("$busybox" --list); do
+	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+done
+ln -s bin "$root/sbin"
 install -m 755 "$init" "$root/init"
-for file in "$@"; do install -m 755 "$file" "$root/bin/"; done
-(cd "$root" && find . -print0 | sort -z | cpio -o -0 -H newc --quiet --reproducible | gzip -1 -n) >"$out"
+for item in "$@"; do
+	file=${item%%:*}
+	dest=/bin/${file##*/}
+	[ "$item" = "$file" ] || dest=${item#*:}
+	[ -f "$file" ] || die "$file is not there"
+	mkdir -p "$root/$(dirname "$dest")"
+	# Not through the link of an applet of that name.
+	rm -f "$root/$dest"
+	cp --preserve=mode "$file" "$root/$dest"
+done
+
+find "$root" -exec touch -h -d @0 {} +
+(cd "$root" && find . -mindepth 1 -print0 | sort -z |
+	cpio -o -0 -H newc -R +0:+0 --reproducible --quiet | gzip -1 -n) >"$out.new"
+mv "$out.new" "$out"

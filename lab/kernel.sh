@@ -50,7 +50,7 @@ check_config() {
 		case $line in
 		\#*) ! grep -q "^$option=" "$build/.config" || { say "$option is on"; bad=1; } ;;
 		*) grep -qxF -- "$line" "$build/.config" || {
-			say "$line was asked for, the kernel would have: $(grep -E "^(# )?$option[ =]" "$build/.config" || echo nothing)"
+			say "$line was asked for, the kernel would have: $(grep -E "^(# )?${option}[ =]" "$build/.config" || echo nothing)"
 			bad=1
 		} ;;
 		esac

@@ -9,6 +9,8 @@ LOGS=$OUT/log
 # Holds nothing that cannot be made again.
 CACHE=${LU_CACHE:-${HOME:-/root}/.cache/liveupdate}
 TARBALL=/usr/src/linux-source-6.12.tar.xz
+# What stands here at its path in the kernel.
+KERNEL_DIRS=(kernel include mm drivers Documentation tools arch fs virt lib init security block net)
 export REPO OUT LINUX LOGS CACHE TARBALL LC_ALL=C
 
 say() { printf 'lab: %s\n' "$*" >&2; }

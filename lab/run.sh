@@ -1,36 +1,75 @@
 #!/usr/bin/env bash
-# Boot a kernel in QEMU, the serial console on stdout.
+# Boot a kernel in QEMU; the serial console is stdout.
 #
-#	INITRD=file APPEND="..." [NEXT=bzImage] [KERNEL=bzImage] [MEM=2G] [SMP=2]
-#	[TIMEOUT=300] [ICOUNT=1] [QEMU_EXTRA="..."] lab/run.sh
+#	INITRD=file [APPEND="..."] [NEXT=bzImage] [NEXT_INITRD=file] lab/run.sh
 #
-# The kernel and the initramfs for the kexec are on /dev/vda, which is a tar of
-# "bzImage" and "initrd". ICOUNT=1 makes the guest's clock count instructions.
+# KERNEL=out/bzImage MEM=2G SMP=2 TIMEOUT=300 QEMU_EXTRA="..." have these
+# defaults. ICOUNT=1 makes a run deterministic: the guest's clock then counts
+# instructions. The exit status is 0 if the guest powered off, within TIMEOUT
+# seconds, and its console shows no splat (ALLOW_SPLAT=1: or does).
+#
+# What the next kernel needs is in the tar /dev/vda: bzImage and initrd.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/splat.sh"
 
 kernel=${KERNEL:-$OUT/bzImage}
 [ -f "$kernel" ] || die "$kernel is not there: make kernel"
 [ -f "${INITRD:-}" ] || die "INITRD=file is wanted"
+next=${NEXT:-$kernel}
+[ -f "$next" ] || die "NEXT=$next is not there"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cp "${NEXT:-$kernel}" "$work/bzImage"
-cp "$INITRD" "$work/initrd"
-tar -C "$work" -cf "$work/next.tar" bzImage initrd
+qemu="" alarm=""
+finish() {
+	[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null || true
+	[ -z "$alarm" ] || kill "$alarm" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
-smp=${SMP:-2}
-qemu=(qemu-system-x86_64 -M "q35,kernel-irqchip=split" -accel tcg -cpu max
-      -m "${MEM:-2G}" -device "intel-iommu,intremap=on" -display none
-      -serial stdio -monitor none -no-reboot
-      -drive "file=$work/next.tar,format=raw,if=virtio,readonly=on"
-      -kernel "$kernel" -initrd "$INITRD"
-      -append "console=ttyS0 panic=-1 ${APPEND:-}")
-if [ "${ICOUNT:-0}" = 1 ]; then
-	qemu+=(-icount "shift=0,sleep=off")
-	smp=1
-fi
-qemu+=(-smp "$smp")
+mkdir "$work/next"
+ln -s "$(realpath "$next")" "$work/next/bzImage"
+ln -s "$(realpath "${NEXT_INITRD:-$INITRD}")" "$work/next/initrd"
+tar -C "$work/next" --mtime=@0 --owner=0 --group=0 --numeric-owner -chf "$work/next.tar" bzImage initrd
+
+smp=(-smp "${SMP:-2}")
+[ "${ICOUNT:-0}" != 1 ] || smp=(-smp 1 -icount "shift=0,sleep=off")
 # shellcheck disable=SC2206 # several words are what QEMU_EXTRA is for
-qemu+=(${QEMU_EXTRA:-})
+extra=(${QEMU_EXTRA:-})
 
-timeout --foreground "${TIMEOUT:-300}" "${qemu[@]}" </dev/null
+# panic=-1 and -no-reboot: a guest that panics ends at once.
+mkfifo "$work/console"
+tee "$work/log" <"$work/console" &
+tee=$!
+qemu-system-x86_64 -M "q35,kernel-irqchip=split" -accel tcg -cpu max \
+	-m "${MEM:-2G}" "${smp[@]}" -device "intel-iommu,intremap=on" \
+	-display none -serial stdio -monitor none -no-reboot -nodefaults \
+	-drive "file=$work/next.tar,format=raw,if=virtio,readonly=on" \
+	-kernel "$kernel" -initrd "$INITRD" \
+	-append "console=ttyS0 panic=-1 ${APPEND:-}" "${extra[@]}" \
+	</dev/null >"$work/console" &
+qemu=$!
+
+# Only its own QEMU is ended, by its process id. The sleep has no hold on
+# stdout: whoever reads that would wait for it.
+sleep "${TIMEOUT:-300}" >/dev/null 2>&1 &
+alarm=$!
+status=0
+wait -n -p ended "$qemu" "$alarm" || status=$?
+if [ "$ended" = "$alarm" ]; then
+	kill -KILL "$qemu"
+	wait "$qemu" 2>/dev/null || true
+	status=timeout
+else
+	kill "$alarm" 2>/dev/null || true
+fi
+qemu="" alarm=""
+wait "$tee"
+
+[ "$status" != timeout ] || die "no end within ${TIMEOUT:-300} s"
+[ "$status" = 0 ] || die "QEMU exited with $status"
+# A reset, by which a panic and a plain reboot end, is no power-off.
+grep -qE 'reboot: Power down|ACPI: PM: Preparing to enter system sleep state S5' "$work/log" ||
+	die "the guest ended without powering off"
+[ "${ALLOW_SPLAT:-0}" = 1 ] || ! splats "$work/log" >&2 || die "the console shows a splat"

@@ -117,6 +117,12 @@ commit_series() {
 	unset GIT_INDEX_FILE
 }
 
+# A file that no patch adds yet is not in out/linux: its builder would wonder.
+tell_unclaimed() {
+	git -C "$REPO" ls-files -co --exclude-standard -- "${KERNEL_DIRS[@]}" | sort -u |
+		comm -23 - <(sort "$STATE/links.new") | sed 's/^/lab: note: in no patch: /' >&2
+}
+
 # keep_edits OLD NEW: stop if moving the work tree would lose an edit.
 keep_edits() {
 	local old=$1 new=$2 file was will lost=0
@@ -134,7 +140,9 @@ keep_edits() {
 
 	# An editor may have put a file in the place of a link.
 	while IFS= read -r file; do
-		[ -f "$LINUX/$file" ] && [ ! -L "$LINUX/$file" ] && ! cmp -s "$LINUX/$file" "$REPO/$file" || continue
+		if [ -L "$LINUX/$file" ] || [ ! -f "$LINUX/$file" ] || cmp -s "$LINUX/$file" "$REPO/$file"; then
+			continue
+		fi
 		say "out/linux/$file is no link any more and differs from $file, where it is to be edited"
 		lost=1
 	done <"$STATE/links"
@@ -212,6 +220,7 @@ if [ "$(git_linux rev-parse HEAD)" != "$head" ]; then
 	git_linux update-ref refs/heads/series "$head"
 	git_linux symbolic-ref HEAD refs/heads/series
 fi
+tell_unclaimed
 mv "$STATE/links.new" "$STATE/links"
 mv "$STATE/commits.new" "$STATE/commits"
 git_linux update-ref refs/lab/head "$head"
