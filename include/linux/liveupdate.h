@@ -52,8 +52,7 @@ struct liveupdate_file_op_args {
  * @get_id: optional; identity of what is preserved, by default the inode. Two
  *	files with the same identity are not both preserved.
  *
- * All are called under the mutex of the session, in process context; never once
- * the reboot has begun, unless it has failed.
+ * All are called under the mutex of the session, in process context.
  */
 struct liveupdate_file_ops {
 	struct module *owner;
