@@ -72,13 +72,11 @@ struct liveupdate_file_ops {
  * struct liveupdate_file_handler - one type of files that can be preserved
  * @ops: operations
  * @compatible: name and version of the serialised state, unique
- * @list: in the registry
- * @nr_files: files in sessions that belong to the handler
  */
 struct liveupdate_file_handler {
 	const struct liveupdate_file_ops *ops;
 	const char compatible[LUO_FILE_COMPAT_LEN];
-	/* private: the registry's */
+	/* private: in the registry; files in sessions that it handles */
 	struct list_head list;
 	atomic_t nr_files;
 };
