@@ -255,7 +255,8 @@ static void kho_map_test_mutations(struct kunit *test)
 		refused += !!kho_test_check(map, &nr);
 		*slot = saved;
 	}
-	KUNIT_EXPECT_GT(test, refused, 90000U);
+	/* The others point to zeroed memory, or are bits of a leaf. */
+	KUNIT_EXPECT_GT(test, refused, 50000U);
 	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), 0);
 	KUNIT_EXPECT_EQ(test, nr, 64UL * 16);
 }
@@ -419,13 +420,15 @@ static void kho_memory_test_preserve(struct kunit *test)
 	}
 }
 
+static int kho_test_no_area;
+
 static void kho_memory_test_vmalloc(struct kunit *test)
 {
 	unsigned long before = kho_nr_preserved();
 	struct kho_vmalloc kv;
 	void *area;
 
-	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(test, &kv), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(&kho_test_no_area, &kv), -EINVAL);
 	area = vmalloc(600 * PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, area);
 	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &kv), 0);
