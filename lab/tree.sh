@@ -79,10 +79,7 @@ commit_patch() {
 		return
 	fi
 
-	if [ -z "$in_index" ]; then
-		git_linux read-tree "$head"
-		in_index=y
-	fi
+	if [ "$in_index" != "$head" ]; then git_linux read-tree "$head"; fi
 	apply_hooks "$slug"
 	if [ -n "$new" ]; then
 		path=$(cut -f2 <<<"$new" | tr '\n' '\0' | xargs -0 git -C "$LINUX" ls-files -- | head -n 1)
@@ -91,6 +88,7 @@ commit_patch() {
 	fi
 	[ "$slug" != maintainers ] || apply_maintainers
 	head=$(git_linux commit-tree -p "$head" -F "$dir/message" "$(git_linux write-tree)")
+	in_index=$head
 	printf '%s\n' "$head" >"$STATE/memo/$key.$$"
 	mv "$STATE/memo/$key.$$" "$STATE/memo/$key"
 	say "patch $slug"
@@ -123,29 +121,33 @@ tell_unclaimed() {
 		comm -23 - <(sort "$STATE/links.new") | sed 's/^/lab: note: in no patch: /' >&2
 }
 
+is_new() { grep -qxF -e "$1" "$STATE/links" "$STATE/links.new"; }
+# blob_is FILE BLOB: the work tree has FILE with these contents.
+blob_is() { [ -f "$LINUX/$1" ] && [ "$(git_linux hash-object --no-filters "$1")" = "$2" ]; }
+blob_in() { git_linux rev-parse -q --verify "$1:$2" || true; }
+
 # keep_edits OLD NEW: stop if moving the work tree would lose an edit.
 keep_edits() {
 	local old=$1 new=$2 file was will lost=0
 
 	while IFS= read -r -d '' file; do
-		was=$(git_linux rev-parse -q --verify "$old:$file" || true)
-		will=$(git_linux rev-parse -q --verify "$new:$file" || true)
-		[ "$was" != "$will" ] || continue
-		if [ -f "$LINUX/$file" ] && [ "$(git_linux hash-object --no-filters "$file")" = "$will" ]; then
-			continue
-		fi
+		! is_new "$file" || continue
+		was=$(blob_in "$old" "$file")
+		will=$(blob_in "$new" "$file")
+		if [ "$was" = "$will" ] || blob_is "$file" "$will"; then continue; fi
 		say "out/linux/$file has an edit that is not in the series, and the series changes the file"
 		lost=1
 	done < <(git_linux diff --name-only -z --no-renames "$old")
 
 	# An editor may have put a file in the place of a link.
 	while IFS= read -r file; do
-		if [ -L "$LINUX/$file" ] || [ ! -f "$LINUX/$file" ] || cmp -s "$LINUX/$file" "$REPO/$file"; then
+		if [ -L "$LINUX/$file" ] || [ ! -f "$LINUX/$file" ] || cmp -s "$LINUX/$file" "$REPO/$file" ||
+			blob_is "$file" "$(blob_in "$old" "$file")"; then
 			continue
 		fi
 		say "out/linux/$file is no link any more and differs from $file, where it is to be edited"
 		lost=1
-	done <"$STATE/links"
+	done < <(sort -u "$STATE/links" "$STATE/links.new")
 
 	[ $lost = 0 ] || die "nothing done. Keep an edit with 'make refresh [SLUG=x]', drop it with 'git -C out/linux checkout refs/lab/head -- FILE'"
 }
@@ -156,29 +158,31 @@ drop() {
 	(cd "$LINUX" && rmdir -p --ignore-fail-on-non-empty "$(dirname "$1")" 2>/dev/null) || true
 }
 
-# move_worktree OLD NEW: the index and the files, kernel files only.
+# move_worktree OLD NEW: the kernel's files, those that differ.
 move_worktree() {
-	local old=$1 new=$2 meta file mode blob
+	local meta file mode blob
 	local -a write=()
 
-	: >"$STATE/index-info"
 	while IFS= read -r -d '' meta && IFS= read -r -d '' file; do
 		read -r _ mode _ blob _ <<<"$meta"
-		printf '%s %s\t%s\0' "$mode" "$blob" "$file" >>"$STATE/index-info"
-		if grep -qxF -e "$file" "$STATE/links" "$STATE/links.new"; then
-			# Gone from the series, or about to be linked.
-			[ "$mode" != 000000 ] || drop "$file"
-		elif [ "$mode" = 000000 ]; then
+		if [ "$mode" = 000000 ]; then
 			drop "$file"
-		elif [ ! -f "$LINUX/$file" ] || [ "$(git_linux hash-object --no-filters "$file")" != "$blob" ]; then
+		elif ! is_new "$file" && ! blob_is "$file" "$blob"; then
 			write+=("$file")
 		fi
-	done < <(git_linux diff-tree -r -z --no-renames "$old" "$new")
+	done < <(git_linux diff-tree -r -z --no-renames "$1" "$2")
+	[ ${#write[@]} = 0 ] || printf '%s\0' "${write[@]}" | git_linux checkout-index -q -f -z --stdin
+}
+
+# move_index NEW: whatever somebody did to it with git in out/linux.
+move_index() {
+	local meta file mode blob
+
+	while IFS= read -r -d '' meta && IFS= read -r -d '' file; do
+		read -r mode _ blob _ <<<"${meta#:}"
+		printf '%s %s\t%s\0' "$mode" "$blob" "$file"
+	done < <(git_linux diff-index --cached -z --no-renames "$1") >"$STATE/index-info"
 	git_linux update-index -z --index-info <"$STATE/index-info"
-	if [ ${#write[@]} -gt 0 ]; then
-		printf '%s\0' "${write[@]}" | git_linux checkout-index -q -f -z --stdin
-	fi
-	git_linux update-index -q --refresh >/dev/null || true
 }
 
 # The new files: links into the repository.
@@ -212,10 +216,10 @@ for slug in $(slugs); do slug_files "$slug"; done >"$STATE/links.new"
 
 old=$(git_linux rev-parse refs/lab/head)
 keep_edits "$old" "$head"
-if [ "$old" != "$head" ] || ! cmp -s "$STATE/links" "$STATE/links.new"; then
-	move_worktree "$old" "$head"
-fi
+move_index "$head"
+move_worktree "$old" "$head"
 link_new_files
+git_linux update-index -q --refresh >/dev/null || true
 if [ "$(git_linux rev-parse HEAD)" != "$head" ]; then
 	git_linux update-ref refs/heads/series "$head"
 	git_linux symbolic-ref HEAD refs/heads/series
