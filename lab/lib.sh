@@ -82,12 +82,16 @@ skip() { printf 'ok - %s # SKIP %s\n' "$1" "$2"; }
 
 # check NAME COMMAND...: a result line for a command, and what it said if it failed.
 check() {
-	local name=$1 log
+	local name=$1 log rc=0
 
 	shift
 	log=$(mktemp)
-	# Not in an if: errexit is to hold inside the command.
-	if (set -e; "$@") >"$log" 2>&1 </dev/null; then
+	# Behind if, && or || bash would ignore errexit inside a function as well.
+	set +e
+	(set -e; "$@") >"$log" 2>&1 </dev/null
+	rc=$?
+	set -e
+	if [ $rc = 0 ]; then
 		pass "$name"
 	else
 		fail "$name"
