@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# /init of the test machine. What it does is on the kernel's command line:
+#
+#	luo.mode=selftest		run liveupdate_test
+#	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
+#	luo.mode=demo			the demonstration of "make demo"
+#	luo.next="option option"	options for the next kernel
+#
+# The machine is switched off at the end, after a line "luo: done".
+
+/bin/busybox mkdir -p /proc /sys /dev /tmp /next
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /tmp
+[ -e /dev/null ] || mount -t devtmpfs devtmpfs /dev
+mount -t debugfs debugfs /sys/kernel/debug
+
+option() { sed -n "s/.*luo\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
+
+# The kernel and the initramfs for the kexec.
+[ ! -b /dev/vda ] || tar -xf /dev/vda -C /next
+# Lines of the kernel should not cut those of the tests in two.
+echo 1 >/proc/sys/kernel/printk
+
+case $(option mode) in
+selftest)
+	liveupdate_test
+	;;
+kexec)
+	# shellcheck disable=SC2046 # several options are several words
+	luo_kexec "$(option stage)" "$(option hops)" $(option next | tr , ' ')
+	;;
+demo)
+	luo_demo "$(option stage)"
+	;;
+bench)
+	# shellcheck disable=SC2046
+	luo_bench $(option bench | tr , ' ')
+	;;
+esac
+echo "luo: mode $(option mode) stage $(option stage): $?"
+echo "luo: done"
+poweroff -f

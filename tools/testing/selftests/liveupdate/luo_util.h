@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Calls of live update for tests: results are a descriptor or 0, or -errno. */
+#ifndef LUO_UTIL_H
+#define LUO_UTIL_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/liveupdate.h>
+#include <linux/reboot.h>
+
+#define LUO_DEVICE	"/dev/liveupdate"
+#define LUO_PAGE	4096UL
+
+static inline int luo_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;
+}
+
+static inline int luo_open(void)
+{
+	int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A name that is too long stays without its NUL. */
+static inline void luo_set_name(uint8_t *field, const char *name)
+{
+	size_t len = strlen(name);
+
+	memcpy(field, name, len < LIVEUPDATE_SESSION_NAME_LENGTH ?
+	       len : LIVEUPDATE_SESSION_NAME_LENGTH);
+}
+
+static inline int luo_create(int dev, const char *name)
+{
+	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
+	int err;
+
+	luo_set_name(arg.name, name);
+	err = luo_ioctl(dev, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
+	return err ? err : arg.fd;
+}
+
+static inline int luo_retrieve_session(int dev, const char *name)
+{
+	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
+	int err;
+
+	luo_set_name(arg.name, name);
+	err = luo_ioctl(dev, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
+	return err ? err : arg.fd;
+}
+
+static inline int luo_preserve(int session, int fd, uint64_t token)
+{
+	struct liveupdate_session_preserve_fd arg = {
+		.size = sizeof(arg), .fd = fd, .token = token,
+	};
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg);
+}
+
+static inline int luo_unpreserve(int session, uint64_t token)
+{
+	struct liveupdate_session_unpreserve_fd arg = {
+		.size = sizeof(arg), .token = token,
+	};
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_UNPRESERVE_FD, &arg);
+}
+
+static inline int luo_retrieve(int session, uint64_t token)
+{
+	struct liveupdate_session_retrieve_fd arg = {
+		.size = sizeof(arg), .token = token,
+	};
+	int err = luo_ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg);
+
+	return err ? err : arg.fd;
+}
+
+static inline int luo_finish(int session)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+
+	return luo_ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg);
+}
+
+/* A pattern that tells files, pages and words apart. */
+static inline uint64_t luo_word(uint64_t seed, uint64_t index)
+{
+	uint64_t x = seed * 0x9e3779b97f4a7c15ULL + index;
+
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9ULL;
+	return x ^ (x >> 27);
+}
+
+static inline void luo_fill(void *mem, size_t size, uint64_t seed)
+{
+	uint64_t *words = mem;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*words); i++)
+		words[i] = luo_word(seed, i);
+}
+
+static inline int luo_is_filled(const void *mem, size_t size, uint64_t seed)
+{
+	const uint64_t *words = mem;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*words); i++)
+		if (words[i] != luo_word(seed, i))
+			return 0;
+	return 1;
+}
+
+/* Fill, or check, a part of a file through a mapping. */
+static inline int luo_file_fill(int fd, off_t offset, size_t size, uint64_t seed)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+
+	if (mem == MAP_FAILED)
+		return -errno;
+	luo_fill(mem, size, seed);
+	munmap(mem, size);
+	return 0;
+}
+
+static inline int luo_file_is_filled(int fd, off_t offset, size_t size,
+				     uint64_t seed)
+{
+	void *mem = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, offset);
+	int ok;
+
+	if (mem == MAP_FAILED)
+		return 0;
+	ok = luo_is_filled(mem, size, seed);
+	munmap(mem, size);
+	return ok;
+}
+
+static inline int luo_memfd(size_t size, unsigned int flags)
+{
+	int fd = memfd_create("luo", flags);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, size)) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+static inline int luo_memfd_filled(size_t size, uint64_t seed)
+{
+	int fd = luo_memfd(size, MFD_ALLOW_SEALING), err = 0;
+
+	if (fd >= 0 && size)
+		err = luo_file_fill(fd, 0, size, seed);
+	return err ? err : fd;
+}
+
+static inline long luo_blocks(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -errno : (long)st.st_blocks;
+}
+
+static inline off_t luo_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -errno : st.st_size;
+}
+
+/* A number in a file of /proc or /sys, or -1. */
+static inline long luo_read_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long number = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &number) != 1)
+		number = -1;
+	fclose(file);
+	return number;
+}
+
+static inline int luo_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+#ifndef KEXEC_FILE_UNLOAD
+#define KEXEC_FILE_UNLOAD	1
+#endif
+
+static inline int luo_kexec_load(const char *cmdline)
+{
+	int kernel = open("/next/bzImage", O_RDONLY | O_CLOEXEC);
+	int initrd = open("/next/initrd", O_RDONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1,
+		    cmdline, 0UL))
+		err = -errno;
+	close(kernel);
+	close(initrd);
+	return err;
+}
+
+static inline int luo_kexec_unload(void)
+{
+	return syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
+		       (unsigned long)KEXEC_FILE_UNLOAD) ? -errno : 0;
+}
+
+/* Returns only if it fails. */
+static inline int luo_kexec(void)
+{
+	fflush(NULL);
+	return reboot(LINUX_REBOOT_CMD_KEXEC) ? -errno : 0;
+}
+
+#endif /* LUO_UTIL_H */
