@@ -543,6 +543,8 @@ static int memfd_retrieve_folios(struct memfd_luo_in *in)
 					       ser->flags & MEMFD_LUO_FOLIO_UPTODATE);
 		if (err)
 			return err;
+		/* The page cache has references of its own. */
+		folio_put(in->pending);
 		in->pending = NULL;
 		if (!(in->next % 1024))
 			cond_resched();

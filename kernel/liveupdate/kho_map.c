@@ -67,15 +67,23 @@ static unsigned long key_pfn(u64 key)
 	return (key & ~BIT_ULL(52 - order)) << order;
 }
 
-static unsigned long *kho_map_leaf(const struct kho_map *map, u64 key)
+static unsigned long *kho_map_leaf(struct kho_map *map, u64 key)
 {
 	u64 *node = map->root;
 	unsigned int level;
+
+	/* Pages in a row are what is asked for most. */
+	if (map->last_leaf && map->last_key == key >> KHO_MAP_LEAF_BITS)
+		return map->last_leaf;
 
 	for (level = KHO_MAP_ROOT_LEVEL; node && level; level--) {
 		u64 phys = node[key_index(key, level)];
 
 		node = phys ? phys_to_virt(phys) : NULL;
+	}
+	if (node) {
+		map->last_key = key >> KHO_MAP_LEAF_BITS;
+		map->last_leaf = (unsigned long *)node;
 	}
 	return (unsigned long *)node;
 }
@@ -89,7 +97,9 @@ static unsigned long *kho_map_leaf(const struct kho_map *map, u64 key)
  */
 int kho_map_create(struct kho_map *map)
 {
-	map->root = (u64 *)get_zeroed_page(GFP_KERNEL);
+	*map = (struct kho_map){
+		.root = (u64 *)get_zeroed_page(GFP_KERNEL),
+	};
 	return map->root ? 0 : -ENOMEM;
 }
 
@@ -111,7 +121,7 @@ void kho_map_destroy(struct kho_map *map)
 {
 	if (map->root)
 		kho_map_free_node(map->root, KHO_MAP_ROOT_LEVEL);
-	map->root = NULL;
+	*map = (struct kho_map){};
 }
 
 /* Free the nodes on the way to @key that have become empty, from the leaf up. */
@@ -120,6 +130,7 @@ static void kho_map_prune(struct kho_map *map, u64 key)
 	u64 *path[KHO_MAP_ROOT_LEVEL + 1];
 	unsigned int level;
 
+	map->last_leaf = NULL;
 	path[KHO_MAP_ROOT_LEVEL] = map->root;
 	for (level = KHO_MAP_ROOT_LEVEL; level; level--) {
 		u64 phys = path[level][key_index(key, level)];
@@ -152,14 +163,19 @@ static void kho_map_prune(struct kho_map *map, u64 key)
  */
 int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order)
 {
-	u64 *node = map->root;
 	unsigned int level;
+	u64 *node;
 	u64 key;
 
 	if (order > KHO_MAP_MAX_ORDER || !IS_ALIGNED(pfn, BIT(order)))
 		return -EINVAL;
 
 	key = kho_map_key(pfn, order);
+	node = (u64 *)kho_map_leaf(map, key);
+	if (node)
+		goto set;
+
+	node = map->root;
 	for (level = KHO_MAP_ROOT_LEVEL; level; level--) {
 		u64 *slot = &node[key_index(key, level)];
 
@@ -174,6 +190,7 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order)
 		}
 		node = phys_to_virt(*slot);
 	}
+set:
 	return __test_and_set_bit(key_bit(key), (unsigned long *)node) ?
 	       -EEXIST : 0;
 }
@@ -226,7 +243,7 @@ bool kho_map_del(struct kho_map *map, unsigned long pfn, unsigned int order)
  *
  * Return: whether exactly this block is in the map.
  */
-bool kho_map_test(const struct kho_map *map, unsigned long pfn,
+bool kho_map_test(struct kho_map *map, unsigned long pfn,
 		  unsigned int order)
 {
 	u64 key = kho_map_key(pfn, order);
@@ -243,7 +260,7 @@ bool kho_map_test(const struct kho_map *map, unsigned long pfn,
  *
  * Return: the order, or -ENOENT if no block starts there.
  */
-int kho_map_order(const struct kho_map *map, unsigned long pfn,
+int kho_map_order(struct kho_map *map, unsigned long pfn,
 		  unsigned int hint)
 {
 	unsigned int order, max = pfn ? __ffs(pfn) : KHO_MAP_MAX_ORDER;
@@ -265,7 +282,7 @@ int kho_map_order(const struct kho_map *map, unsigned long pfn,
  *
  * Return: whether it is.
  */
-bool kho_map_covers(const struct kho_map *map, unsigned long pfn,
+bool kho_map_covers(struct kho_map *map, unsigned long pfn,
 		    unsigned long nr_pages)
 {
 	unsigned long end;
@@ -298,7 +315,7 @@ bool kho_map_covers(const struct kho_map *map, unsigned long pfn,
  *
  * Return: 0, or -EINVAL if two blocks overlap.
  */
-int kho_map_area(const struct kho_map *map, unsigned long area,
+int kho_map_area(struct kho_map *map, unsigned long area,
 		 unsigned long *bitmap)
 {
 	unsigned long pfn = area << KHO_MAP_LEAF_BITS;
@@ -409,7 +426,7 @@ static int kho_map_check_node(u64 phys, unsigned int level, u64 key,
  *
  * Return: 0 or a negative errno.
  */
-int kho_map_check(const struct kho_map *map, unsigned long end_pfn,
+int kho_map_check(struct kho_map *map, unsigned long end_pfn,
 		  kho_map_node_fn node_fn, void *arg, unsigned long *nr_pages)
 {
 	*nr_pages = 0;

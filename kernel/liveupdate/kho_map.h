@@ -23,12 +23,16 @@
 
 /**
  * struct kho_map - set of preserved blocks
- * @root: root node, NULL if the map is empty
+ * @root: root node
+ * @last_leaf: the leaf that was used last, or NULL
+ * @last_key: of @last_leaf, without the bits that the leaf tells apart
  *
  * The owner of the map serialises access to it.
  */
 struct kho_map {
 	u64 *root;
+	unsigned long *last_leaf;
+	u64 last_key;
 };
 
 /**
@@ -47,15 +51,15 @@ u64 kho_map_key(unsigned long pfn, unsigned int order);
 int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_clear(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_del(struct kho_map *map, unsigned long pfn, unsigned int order);
-bool kho_map_test(const struct kho_map *map, unsigned long pfn,
+bool kho_map_test(struct kho_map *map, unsigned long pfn,
 		  unsigned int order);
-int kho_map_order(const struct kho_map *map, unsigned long pfn,
+int kho_map_order(struct kho_map *map, unsigned long pfn,
 		  unsigned int hint);
-bool kho_map_covers(const struct kho_map *map, unsigned long pfn,
+bool kho_map_covers(struct kho_map *map, unsigned long pfn,
 		    unsigned long nr_pages);
-int kho_map_area(const struct kho_map *map, unsigned long area,
+int kho_map_area(struct kho_map *map, unsigned long area,
 		 unsigned long *bitmap);
-int kho_map_check(const struct kho_map *map, unsigned long end_pfn,
+int kho_map_check(struct kho_map *map, unsigned long end_pfn,
 		  kho_map_node_fn node_fn, void *arg, unsigned long *nr_pages);
 int kho_map_create(struct kho_map *map);
 void kho_map_destroy(struct kho_map *map);

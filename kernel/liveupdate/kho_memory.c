@@ -585,7 +585,7 @@ static int __init kho_reserve_area(unsigned long area, unsigned long end_pfn)
  */
 void __init kho_memory_forget(void)
 {
-	kho_in.map.root = NULL;
+	kho_in.map = (struct kho_map){};
 	kho_in.nr_pages = 0;
 	kho_in.gaps = NULL;
 }

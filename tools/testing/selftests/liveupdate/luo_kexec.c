@@ -97,7 +97,7 @@ static void memfd_after(void)
 	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 12345);
 	CHECK(luo_file_is_filled(fd, 0, 8 * MB, 1));
 	CHECK(luo_file_is_filled(fd, 8 * MB, MB, 2));
-	CHECK_EQ(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL * 0);
+	CHECK_EQ(fcntl(fd, F_GET_SEALS), 0);
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	again = open(path, O_RDWR);
@@ -114,11 +114,11 @@ static void memfd_after(void)
 	CHECK(luo_file_is_filled(again, 0, 32 * MB, 3));
 	CHECK_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MB), 0);
 	CHECK_EQ(luo_blocks(fd), 31 * MB / 512);
-	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	close(again);
 	CHECK_EQ(luo_finish(session), 0);
 	CHECK_EQ(luo_finish(session), 0);
 	CHECK_EQ(luo_retrieve(session, 42), -ENOENT);
+	/* Granted only if nobody has a reference to a page that is not known of. */
 	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
 	close(session);
 	close(fd);

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Live update as far as it goes without a kexec.
+. "$(dirname "$0")/../lib.sh"
+. "$REPO/lab/vm.sh"
+
+INITRD=$(vm_selftests)
+export INITRD
+APPEND="luo.mode=selftest" vm_boot selftest "luo: done"

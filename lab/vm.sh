@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# For the tests in lab/tests that boot a VM. To be sourced, after lib.sh.
+
+# vm_results NAME MARKER CONSOLE: result lines from the KTAP on a console. The
+# guest says MARKER when it has run everything.
+vm_results() { awk -v test="$1" -v marker="$2" -f "$REPO/lab/ktap.awk" "$3"; }
+
+# vm_run NAME MARKER: boot as lab/run.sh would (INITRD, APPEND and so on from
+# the environment), and print result lines: those of the guest, and one for the
+# run, which must end with power-off and without a splat. The console is kept in
+# out/log/NAME.console.
+vm_run() {
+	local name=$1 marker=$2 console=$LOGS/$1.console said=$LOGS/$1.run rc=0 start=$SECONDS
+
+	mkdir -p "$LOGS"
+	"$REPO/lab/run.sh" >"$console" 2>"$said" || rc=$?
+	vm_results "$name" "$marker" "$console" >"$LOGS/$name.results"
+	cat "$LOGS/$name.results"
+	if [ $rc = 0 ]; then
+		pass "$name: powered off, console clean"
+	else
+		fail "$name: powered off, console clean"
+		sed 's/^/# /' "$said"
+	fi
+	if [ $rc != 0 ] || grep -q '^not ok' "$LOGS/$name.results"; then
+		echo "# the end of ${console#"$REPO"/}:"
+		tail -n 40 "$console" | tr -d '\r' | sed 's/^/# /'
+	fi
+	echo "# $name took $((SECONDS - start)) s"
+}
