@@ -1,13 +1,14 @@
-# The front door of the repository. Everything is done by lab/*.sh.
+# The front door. What a target does is in lab/; `make help` tells them all.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test deps tree kernel run series check refresh bench clean
+# Each script takes what it needs from the environment.
+export FRAGMENT INITRD APPEND NEXT SLUG
 
 help: ## what each target does
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
 
-demo: deps ## live update in QEMU, step by step, from a bare Debian 12
-	@lab/tree.sh && lab/kernel.sh >out/kernel.log 2>&1 || { tail -n 40 out/kernel.log; exit 1; }
+demo: deps ## a live update in QEMU, told step by step, from a bare Debian 12
 	@lab/demo.sh
 
 test: ## everything that must pass; the last line counts it
@@ -19,20 +20,20 @@ deps: ## install the Debian packages that are missing
 tree: deps ## out/linux: Debian's 6.12 source, one commit per patch
 	@lab/tree.sh
 
-kernel: tree ## out/bzImage, out/vmlinux, out/config [FRAGMENT=file]
-	@FRAGMENT="$(FRAGMENT)" lab/kernel.sh
+kernel: deps ## out/bzImage, out/vmlinux, out/config [FRAGMENT=file, merged last]
+	@lab/kernel.sh
 
 run: ## boot out/bzImage in QEMU: INITRD=file APPEND="..." [NEXT=bzImage]
-	@INITRD="$(INITRD)" APPEND="$(APPEND)" NEXT="$(NEXT)" lab/run.sh
+	@lab/run.sh
 
-series: tree ## out/series/*.patch, to be mailed
+series: deps ## out/series/*.patch with a cover letter, as git format-patch writes them
 	@lab/series.sh
 
-check: kernel ## checkpatch, kernel-doc, sparse, shellcheck and the like
+check: kernel ## checkpatch, kernel-doc, sparse, shellcheck, uapi headers, names
 	@lab/check.sh
 
-refresh: ## take edits in out/linux back into series/ [SLUG=slug]
-	@lab/refresh.sh "$(SLUG)"
+refresh: ## take edits in out/linux back into series/*/hooks.patch [SLUG=patch]
+	@lab/refresh.sh
 
 bench: kernel ## the benchmark table
 	@lab/bench.sh

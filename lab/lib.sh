@@ -10,6 +10,7 @@ LOGS=$OUT/log
 CACHE=${LU_CACHE:-${HOME:-/root}/.cache/liveupdate}
 TARBALL=/usr/src/linux-source-6.12.tar.xz
 # What stands here at its path in the kernel.
+# shellcheck disable=SC2034 # for those who source this
 KERNEL_DIRS=(kernel include mm drivers Documentation tools arch fs virt lib init security block net)
 export REPO OUT LINUX LOGS CACHE TARBALL LC_ALL=C
 
@@ -19,13 +20,19 @@ die() { say "$*"; exit 1; }
 # Only the repository that a command names may be meant.
 unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
 
-# identity: whose commits they are. A bare CI machine has no git user.
+# identity any|must: whose commits they are. A bare machine has no git user, which
+# is only good enough for what leaves the machine (must) where it is CI.
 identity() {
 	local name email
 
 	name=$(git -C "$REPO" config user.name || true)
 	email=$(git -C "$REPO" config user.email || true)
-	export GIT_AUTHOR_NAME=${name:-liveupdate lab} GIT_AUTHOR_EMAIL=${email:-lab@localhost}
+	if [ -z "$name" ] || [ -z "$email" ]; then
+		[ "$1" != must ] || [ -n "${CI:-}" ] ||
+			die "whose Signed-off-by? Set it: git config user.name NAME; git config user.email ADDRESS"
+		name=CI email=ci@localhost
+	fi
+	export GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email
 	export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 	# The same input is to give the same commit ids.
 	export GIT_AUTHOR_DATE="2026-01-01T00:00:00Z" GIT_COMMITTER_DATE="2026-01-01T00:00:00Z"

@@ -1,43 +1,20 @@
 #!/usr/bin/env bash
 # Export the series to out/series, as git format-patch writes it, signed off by
-# the person who exports.
+# the person who exports. series/cover is the cover letter: subject, blank, body.
 . "$(dirname "$0")/lib.sh"
 
-name=$(git -C "$REPO" config user.name || true)
-email=$(git -C "$REPO" config user.email || true)
-if [ -z "$name" ] || [ -z "$email" ]; then
-	[ "${CI:-}" = true ] ||
-		die "a mailable series has a sign-off: git config user.name and user.email"
-	name=CI
-	email=ci@localhost
-fi
-export GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=$email
-export GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email
+identity must
+"$REPO/lab/tree.sh"
+locked series
 
+# The person's own git settings must not change what is mailed.
 rm -rf "$OUT/series"
-mkdir -p "$OUT/series"
-
-# The same trees, with the person's name on them.
-head=$(git_linux rev-parse refs/lab/base)
-for slug in $(slugs); do
-	message=$(git interpret-trailers --trailer "Signed-off-by: $name <$email>" \
-		<"$REPO/series/$slug/message")
-	head=$(git_linux commit-tree -p "$head" -m "$message" "refs/lab/slug/$slug^{tree}")
-done
-git_linux update-ref refs/lab/export "$head"
-
-# --src-prefix and the like could be anything in the person's configuration.
-git_linux -c diff.noprefix=false -c diff.mnemonicPrefix=false format-patch -q \
-	--cover-letter --no-renames --subject-prefix="PATCH 6.12" \
-	-o "$OUT/series" refs/lab/base..refs/lab/export
-
-cover=$(echo "$OUT"/series/0000-*.patch)
-python3 - "$cover" "$REPO/series/cover" <<'PY'
-import sys
-letter = open(sys.argv[1], encoding="utf-8").read()
-subject, _, body = open(sys.argv[2], encoding="utf-8").read().partition("\n")
-letter = letter.replace("*** SUBJECT HERE ***", subject.strip())
-letter = letter.replace("*** BLURB HERE ***", body.strip())
-open(sys.argv[1], "w", encoding="utf-8").write(letter)
-PY
-say "$(find "$OUT/series" -name '*.patch' | wc -l) files in out/series"
+[ "$(git_linux rev-parse refs/lab/base)" != "$(git_linux rev-parse refs/lab/head)" ] ||
+	die "the series is empty"
+git_linux config branch.series.description "$(cat "$REPO/series/cover")"
+git_linux -c format.attach=false -c format.thread=false -c diff.noprefix=false \
+	-c diff.mnemonicPrefix=false -c core.abbrev=12 \
+	format-patch -q --numbered --cover-letter --cover-from-description=subject \
+	--subject-prefix="PATCH 6.12" --signoff --no-renames --no-base --no-to --no-cc \
+	-o "$OUT/series" refs/lab/base..series
+say "out/series: a cover letter and $(slugs | wc -l) patches of $GIT_AUTHOR_NAME <$GIT_AUTHOR_EMAIL>"

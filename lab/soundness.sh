@@ -1,75 +1,91 @@
 #!/usr/bin/env bash
-# Is the exported series sound? It applies to the bare source and gives the same
-# tree, each patch builds, and import and export are inverse.
+# Is the series sound? What is exported gives, on the bare source, the tree of
+# make tree; every patch builds; what is imported is what is exported.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/hooks.sh"
 
+"$REPO/lab/series.sh"
+locked soundness
 work=$OUT/soundness
 build=$OUT/build-soundness
 
-git_am() {
+# A work tree of the bare source, kept from one run to the next.
+bare() {
 	git_linux worktree prune
-	rm -rf "$work"
-	git_linux worktree add -q --no-checkout --detach "$work" refs/lab/base
-	# Only the files that a patch edits are needed to apply it.
-	git -C "$work" read-tree HEAD
-	git_linux diff --name-only --no-renames refs/lab/base refs/lab/export |
-		while read -r file; do
-			if git -C "$work" cat-file -e "HEAD:$file" 2>/dev/null; then
-				git -C "$work" checkout-index -q -- "$file"
-			fi
-		done
-	# What is not checked out is not deleted.
-	git -C "$work" ls-files -z -d | git -C "$work" update-index -q -z --skip-worktree --stdin
-	git -C "$work" am -q --keep-cr "$OUT"/series/0*.patch
+	if [ ! -e "$work/.git" ]; then
+		rm -rf "$work"
+		git_linux worktree add -q --detach --no-checkout "$work" refs/lab/base
+	fi
+	rm -rf "$(git -C "$work" rev-parse --git-path rebase-apply)"
+	git -C "$work" checkout -q -f --detach refs/lab/base
+	git -C "$work" clean -q -f -d -x
 }
 
-same_tree() {
-	[ "$(git -C "$work" rev-parse 'HEAD^{tree}')" = "$(git_linux rev-parse 'HEAD^{tree}')" ]
+am() {
+	bare
+	# No three-way merge, no whitespace mended, whatever the user has set.
+	git -C "$work" -c am.threeWay=false -c apply.whitespace=nowarn am -q --keep-cr "$OUT"/series/*.patch
+	echo "made $(git -C "$work" rev-parse 'HEAD^{tree}'), wanted $(git_linux rev-parse 'refs/lab/head^{tree}')"
+	git -C "$work" diff --stat refs/lab/head
+	[ "$(git -C "$work" rev-parse 'HEAD^{tree}')" = "$(git_linux rev-parse 'refs/lab/head^{tree}')" ]
 }
 
-# The hunks of each exported patch are those of its hooks.patch.
+# For each commit: its message is the patch's message, its files the patch's
+# files, its edits the patch's hooks.
 inverse() {
-	local slug bad=0
+	local slug before commit bad=0 tmp
 
+	tmp=$(mktemp -d)
+	before=$(git_linux rev-parse refs/lab/base)
 	for slug in $(slugs); do
-		[ -s "$(slug_hooks "$slug")" ] || continue
-		git_linux diff --no-renames "refs/lab/slug/$slug^" "refs/lab/slug/$slug" --diff-filter=M -- . ':!MAINTAINERS' |
-			grep -E '^[-+ @]' | grep -vE '^(---|\+\+\+) ' >"$OUT/inverse.out" || true
-		grep -E '^[-+ @]' "$(slug_hooks "$slug")" | grep -vE '^(---|\+\+\+) ' |
-			diff -q - "$OUT/inverse.out" >/dev/null ||
-			{ echo "series/$slug/hooks.patch is not what the export says; make refresh"; bad=1; }
+		commit=$(slug_commit "$slug")
+		git_linux log -1 --format=%B "$commit" | git stripspace >"$tmp/out"
+		git stripspace <"$REPO/series/$slug/message" | cmp -s - "$tmp/out" ||
+			{ echo "series/$slug/message differs from the commit's"; bad=1; }
+		git_linux diff-tree -r --no-renames --name-only --diff-filter=A "$before" "$commit" | sort >"$tmp/out"
+		slug_files "$slug" | sort | cmp -s - "$tmp/out" ||
+			{ echo "series/$slug/files differs from what the commit adds"; bad=1; }
+		hooks_between "$before" "$commit" "$slug" >"$tmp/out"
+		{ [ ! -e "$REPO/series/$slug/hooks.patch" ] || cat "$REPO/series/$slug/hooks.patch"; } |
+			cmp -s - "$tmp/out" || { echo "series/$slug/hooks.patch is not in normal form: make refresh"; bad=1; }
+		before=$commit
 	done
+	rm -rf "$tmp"
 	return $bad
 }
 
-# Walk the series in one work tree with one build directory, so that each step
-# builds what it changes: the directories it touches, and the whole kernel for
-# the last patch, which is what out/build holds.
-build_each() {
-	local slug dirs dir
-
-	rm -rf "$work"
-	git_linux worktree prune
-	git_linux worktree add -q --detach "$work" refs/lab/base
-	mkdir -p "$build"
-	cp "$OUT/config" "$build/.config"
-	for slug in $(slugs); do
-		git -C "$work" checkout -q --detach "refs/lab/slug/$slug"
-		dirs=()
-		while read -r dir; do
-			[ -f "$work/$dir/Makefile" ] && dirs+=("$dir/")
-		done < <(git -C "$work" diff-tree --no-commit-id -r --name-only HEAD |
-			grep -E '^(kernel|mm|drivers|arch/x86|fs|lib|init)/.*\.[ch]$' |
-			grep -v '/boot/' | xargs -r -n1 dirname | sort -u)
-		echo "== $slug: ${dirs[*]:-nothing to build}"
-		[ ${#dirs[@]} -gt 0 ] || continue
-		LINUX=$work kmake -s O="$build" olddefconfig
-		LINUX=$work kmake -s O="$build" KCFLAGS=-Werror prepare "${dirs[@]}" || return 1
-	done
+# targets COMMIT: the directories with C files of a patch. The decompressor is
+# none that make would build on its own; the last patch builds all.
+targets() {
+	git_linux diff-tree -r --no-commit-id --no-renames --name-only --diff-filter=AM "$1" -- '*.c' '*.h' '*.S' |
+		grep -vE '^(include|tools|Documentation|samples|scripts)/|/include/|^arch/x86/boot/' |
+		xargs -r -n 1 dirname | sort -u |
+		while IFS= read -r dir; do
+			if git_linux cat-file -e "$1:$dir/Makefile" 2>/dev/null; then echo "$dir/"; fi
+		done
 }
 
-check "git am on the bare source" git_am
-check "git am gives the tree of make tree" same_tree
+# One work tree and one build directory walk along the series, so that a step
+# builds what it changes. A warning is a failure.
+builds() {
+	local slug=$1 commit dirs
+
+	commit=$(slug_commit "$slug")
+	git -C "$work" checkout -q -f --detach "$commit"
+	mapfile -t dirs < <(targets "$commit")
+	echo "$slug: ${dirs[*]:-nothing but what prepare builds}"
+	mkdir -p "$build"
+	# The first word of kmake's make -C is to be this work tree.
+	LINUX=$work
+	KCONFIG_ALLCONFIG=$OUT/build/requested kmake -s O="$build" allnoconfig
+	kmake -s O="$build" prepare "${dirs[@]}" 2>&1 | tee "$build/log"
+	no_warning "$build/log"
+}
+no_warning() { ! grep -E 'warning:' "$1"; }
+
 check "import and export are inverse" inverse
-check "every patch builds" build_each
-git_linux worktree remove --force "$work" 2>/dev/null || rm -rf "$work"
+check "git am on the bare source gives the tree of make tree" am
+for slug in $(slugs); do
+	check "builds: $slug" builds "$slug"
+done
+check "builds: the whole kernel" "$REPO/lab/kernel.sh"

@@ -1,55 +1,61 @@
 #!/usr/bin/env bash
 # Everything that must pass. The last line is "N passed, N failed, N skipped".
+# What each step said is in out/log.
 . "$(dirname "$0")/lib.sh"
 
 passed=0 failed=0 skipped=0
 mkdir -p "$LOGS"
 
-count() {
-	passed=$((passed + $(grep -E '^ok ' "$1" | grep -vc '# SKIP' || true)))
-	skipped=$((skipped + $(grep -E '^ok ' "$1" | grep -c '# SKIP' || true)))
-	failed=$((failed + $(grep -c '^not ok ' "$1" || true)))
+# add LOG: count its result lines.
+add() {
+	local p f s
+	read -r p f s < <(awk '/^not ok / { f++ } /^ok / { if (/# SKIP/) s++; else p++ }
+		END { print p + 0, f + 0, s + 0 }' "$1")
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 finish() {
-	printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped
-	[ $failed = 0 ] || exit 1
-	exit 0
+	printf '# the whole took %d s\n' "$SECONDS"
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ]
+	exit
 }
 
-# step NAME COMMAND...: one result; nothing behind a failed one can run.
+tell() { tail -n "${2:-40}" "$1" | sed 's/^/# /'; }
+
+# step NAME COMMAND: one result. Nothing behind a failed one could run.
 step() {
 	local name=$1 start=$SECONDS
 
 	shift
 	if "$@" >"$LOGS/$name.log" 2>&1 </dev/null; then
-		pass "$name ($((SECONDS - start)) s)"
+		pass "$name"
 		passed=$((passed + 1))
+		printf '# %s took %d s\n' "$name" $((SECONDS - start))
 	else
 		fail "$name"
-		tail -n 60 "$LOGS/$name.log" | sed 's/^/# /'
 		failed=$((failed + 1))
+		tell "$LOGS/$name.log"
 		finish
 	fi
 }
 
-# suite NAME COMMAND...: a command that prints result lines of its own.
+# suite NAME COMMAND: a command that prints result lines of its own.
 suite() {
-	local name=$1 log=$LOGS/$1.out rc=0 before=$failed start=$SECONDS
+	local name=$1 log=$LOGS/$1.log rc=0 before=$failed start=$SECONDS
 
 	shift
 	printf '# %s\n' "$name"
-	"$@" >"$log" 2>"$LOGS/$name.err" </dev/null || rc=$?
-	cat "$log"
-	count "$log"
+	"$@" 2>"$LOGS/$name.err" </dev/null | tee "$log" || rc=$?
+	add "$log"
 	if ! grep -qE '^(not )?ok ' "$log"; then
-		fail "$name gave no result"
+		fail "$name: it gives a result"
 		failed=$((failed + 1))
-		tail -n 40 "$LOGS/$name.err" | sed 's/^/# /'
-	elif [ $rc != 0 ] && [ $failed = "$before" ]; then
-		fail "$name exited with $rc"
+		tell "$LOGS/$name.err"
+	elif [ $rc != 0 ] && [ "$failed" = "$before" ]; then
+		fail "$name: it comes to its end (exit status $rc)"
 		failed=$((failed + 1))
-		tail -n 40 "$LOGS/$name.err" | sed 's/^/# /'
+		tell "$LOGS/$name.err"
 	fi
 	printf '# %s took %d s\n' "$name" $((SECONDS - start))
 }
@@ -60,6 +66,7 @@ step kernel "$REPO/lab/kernel.sh"
 suite check "$REPO/lab/check.sh"
 suite soundness "$REPO/lab/soundness.sh"
 for test in "$REPO"/lab/tests/*.sh; do
-	suite "$(basename "$test" .sh)" "$test"
+	# What is not executable is for the others to source.
+	if [ -x "$test" ]; then suite "$(basename "$test" .sh)" "$test"; fi
 done
 finish

@@ -206,7 +206,7 @@ if [ "${1:-}" = --record ]; then
 fi
 
 locked tree
-identity
+identity any
 compare_base
 unpack_base
 touch "$STATE/links"
