@@ -36,6 +36,7 @@ demo)
 	luo_demo "$(option stage)"
 	;;
 bench)
+	echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled
 	# shellcheck disable=SC2046
 	luo_bench $(option bench | tr , ' ')
 	;;

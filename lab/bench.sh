@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The benchmark table, in millions of instructions: the guest's clock counts
+# them. mainline 7.3 is as the issue that asked for this has it.
+. "$(dirname "$0")/lib.sh"
+. "$REPO/lab/vm.sh"
+
+mkdir -p "$LOGS"
+INITRD=$(vm_selftests)
+export INITRD ICOUNT=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# measure NAME BENCH [MEM]: run luo_bench, keep its figures.
+measure() {
+	MEM=${3:-4G} TIMEOUT=900 APPEND="quiet nokaslr luo.mode=bench luo.bench=$2" \
+		"$REPO/lab/run.sh" 2>&1 | tr -d '\r' | tee "$LOGS/bench-$1.log" |
+		sed -n 's/^bench: //p' >"$work/$1"
+	grep -q . "$work/$1" || die "no figures: $LOGS/bench-$1.log"
+}
+figure() { awk -v what="$2" '$1 == what { print $2 }' "$work/$1"; }
+row() { printf '%-52s %10s %10s %10s\n' "$@"; }
+
+measure none memfd,0,0,0,0
+measure small memfd,0,512,0,0
+measure huge memfd,0,512,1,0
+measure large memfd,0,2048,0,0
+measure files files
+measure full memfd,0,5120,0,0 6G
+
+row "millions of instructions" ours target "7.3"
+row "preserve 512 MiB of 4 KiB pages" "$(figure small preserve)" 60 600
+row "preserve 512 MiB of 2 MiB folios" "$(figure huge preserve)" 6 363
+row "retrieve 512 MiB of 4 KiB pages" "$(figure small retrieve)" 75 147
+row "retrieve 512 MiB of 2 MiB folios" "$(figure huge retrieve)" - -
+row "preserve 5 GiB of 6 GiB" "$(figure full preserve)" works fails
+row "retrieve 5 GiB of 6 GiB" "$(figure full retrieve)" works fails
+row "boot, for each of 524,288 preserved pages" \
+	"$(awk -v a="$(figure large load-and-boot)" -v b="$(figure none load-and-boot)" \
+		'BEGIN { printf "%.0f", (a - b) * 1e6 / 524288 }')" 200 1450
+row "a file in a session of 100" "$(figure files file-at-100)" - -
+row "a file in a session of 10,000" "$(figure files file-at-10000)" - -
+row "  ratio of the two" "$(figure files file-ratio)" 1.3 -

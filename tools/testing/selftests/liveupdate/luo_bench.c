@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What live update costs. Meant for a machine whose clock counts instructions
+ * (QEMU's -icount shift=0): there a nanosecond is an instruction.
+ *
+ *	luo_bench memfd STAGE MIB THP TICKS	a memfd, through a kexec
+ *	luo_bench files				files in one session
+ */
+#define _GNU_SOURCE
+#include <sys/resource.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#include "luo_util.h"
+
+#define MB	(1UL << 20)
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static int must(int result, const char *what)
+{
+	if (result < 0) {
+		printf("bench: FAILED: %s: %s\n", what, strerror(-result));
+		exit(1);
+	}
+	return result;
+}
+
+static void report(const char *what, uint64_t instructions)
+{
+	printf("bench: %s %.2f\n", what, instructions / 1e6);
+}
+
+static void memfd_before(int dev, unsigned long mb, int thp)
+{
+	int session = must(luo_create(dev, "bench"), "create"), fd;
+	char cmdline[256];
+	uint64_t start;
+	size_t i;
+	char *mem;
+
+	if (mb) {
+		fd = must(luo_memfd(mb * MB, 0), "memfd");
+		mem = mmap(NULL, mb * MB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (mem == MAP_FAILED)
+			must(-errno, "mmap");
+		if (thp)
+			madvise(mem, mb * MB, MADV_HUGEPAGE);
+		for (i = 0; i < mb * MB; i += LUO_PAGE)
+			mem[i] = 1;
+		start = now();
+		must(luo_preserve(session, fd, 1), "preserve");
+		report("preserve", now() - start);
+	}
+	snprintf(cmdline, sizeof(cmdline),
+		 "console=ttyS0 panic=-1 quiet nokaslr luo.mode=bench luo.bench=memfd,1,%lu,%d,%llu",
+		 mb, thp, (unsigned long long)__rdtsc());
+	must(luo_kexec_load(cmdline), "kexec_file_load");
+	must(luo_kexec(), "kexec");
+}
+
+static void memfd_after(int dev, unsigned long mb, uint64_t ticks, uint64_t booted)
+{
+	int session = must(luo_retrieve_session(dev, "bench"), "retrieve session");
+	uint64_t start;
+
+	report("load-and-boot", booted - ticks);
+	if (mb) {
+		start = now();
+		must(luo_retrieve(session, 1), "retrieve");
+		report("retrieve", now() - start);
+	}
+	start = now();
+	must(luo_finish(session), "finish");
+	report("finish", now() - start);
+}
+
+/* Cost of a file, first in a small session, then in one of 10,000. */
+static void files(int dev)
+{
+	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
+	int session = must(luo_create(dev, "bench"), "create"), fds[100], i, j;
+	uint64_t start, few, many;
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (j = 0; j < 100; j++)
+		fds[j] = must(open("/dev/liveupdate_test", O_RDWR), "open");
+	start = now();
+	for (j = 0; j < 100; j++)
+		must(luo_preserve(session, fds[j], j), "preserve");
+	few = now() - start;
+	for (i = 100; i < 9900; i++) {
+		int fd = must(open("/dev/liveupdate_test", O_RDWR), "open");
+
+		must(luo_preserve(session, fd, i), "preserve");
+		close(fd);
+	}
+	for (j = 0; j < 100; j++)
+		fds[j] = must(open("/dev/liveupdate_test", O_RDWR), "open");
+	start = now();
+	for (j = 0; j < 100; j++)
+		must(luo_preserve(session, fds[j], i + j), "preserve");
+	many = now() - start;
+	printf("bench: file-at-100 %.0f\n", few / 100.0);
+	printf("bench: file-at-10000 %.0f\n", many / 100.0);
+	printf("bench: file-ratio %.2f\n", (double)many / few);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t booted = __rdtsc();
+	int dev = must(luo_open(), "open");
+
+	if (argc == 6 && !strcmp(argv[1], "memfd")) {
+		if (atoi(argv[2]))
+			memfd_after(dev, strtoul(argv[3], NULL, 0),
+				    strtoull(argv[5], NULL, 0), booted);
+		else
+			memfd_before(dev, strtoul(argv[3], NULL, 0), atoi(argv[4]));
+	} else if (argc == 2 && !strcmp(argv[1], "files")) {
+		files(dev);
+	} else {
+		fprintf(stderr, "usage: luo_bench memfd STAGE MIB THP TICKS | files\n");
+		return 2;
+	}
+	return 0;
+}
