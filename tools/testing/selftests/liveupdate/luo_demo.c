@@ -106,19 +106,12 @@ static void before(int dev)
 	say("the memfd is preserved in it, as token %d", TOKEN);
 
 	snprintf(cmdline, sizeof(cmdline),
-		 "console=ttyS0 panic=-1 luo.mode=demo luo.stage=1 luo.sum=%s luo.from=%s luo.ticks=%llu",
-		 checksum, uts.release, (unsigned long long)0);
-	err = luo_kexec_load(cmdline);
-	if (err)
-		give_up("load the next kernel", err);
-	say("the next kernel is loaded by kexec_file_load(2)");
-	/* Again, with the time: loading is not part of the pause. */
-	snprintf(cmdline, sizeof(cmdline),
 		 "console=ttyS0 panic=-1 luo.mode=demo luo.stage=1 luo.sum=%s luo.from=%s",
 		 checksum, uts.release);
 	err = luo_kexec_load(cmdline);
 	if (err)
 		give_up("load the next kernel", err);
+	say("the next kernel is loaded by kexec_file_load(2)");
 	say("reboot(LINUX_REBOOT_CMD_KEXEC): this kernel ends here");
 	printf("demo-ticks: %llu\n", (unsigned long long)__rdtsc());
 	err = luo_kexec();
@@ -140,8 +133,9 @@ static void option(const char *name, char *value, size_t size)
 	fclose(file);
 }
 
-static void after(int dev, uint64_t ticks)
+static void after(int dev)
 {
+	uint64_t ticks;
 	char checksum[65], expected[128], from[128];
 	struct utsname uts;
 	int session, fd, err;
@@ -179,7 +173,7 @@ int main(int argc, char **argv)
 	if (dev < 0)
 		give_up("open " LUO_DEVICE, dev);
 	if (stage)
-		after(dev, 0);
+		after(dev);
 	else
 		before(dev);
 	return 0;
