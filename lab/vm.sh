@@ -28,3 +28,22 @@ vm_run() {
 	fi
 	echo "# $name took $((SECONDS - start)) s"
 }
+
+# vm_selftests: build tools/testing/selftests/liveupdate, static, against the
+# headers of this very kernel, and print the name of an initramfs with it all.
+vm_selftests() {
+	local headers=$OUT/headers bin=$OUT/selftests from=tools/testing/selftests/liveupdate file
+	local -a files=()
+
+	locked selftests
+	mkdir -p "$LOGS" "$bin"
+	{
+		kmake -s O="$OUT/build" INSTALL_HDR_PATH="$headers" headers_install
+		make -s -C "$LINUX/$from" OUTPUT="$bin" KHDR_INCLUDES="-isystem $headers/include" </dev/null
+	} >"$LOGS/selftests.log" 2>&1 || { tail -n 40 "$LOGS/selftests.log" >&2; return 1; }
+	for file in "$bin"/*; do
+		if [ -f "$file" ] && [ -x "$file" ]; then files+=("$file"); fi
+	done
+	"$REPO/lab/initrd.sh" "$OUT/selftests.initrd" "$LINUX/$from/luo_init.sh" "${files[@]}"
+	echo "$OUT/selftests.initrd"
+}
