@@ -15,7 +15,7 @@
  *    our reference; the table is sorted by index, holes are not in it;
  *  - the flag of the inode is set exactly while there is a struct memfd_luo;
  *  - in the next kernel, a table is checked to its end before a folio is taken;
- *    a folio that is taken is in the file or the pending one of struct
+ *    a folio that is taken is in the file or in the batch of struct
  *    memfd_luo_in, so a retrieval that ran out of memory can go on;
  *  - memory of a table that can't be believed stays preserved.
  *
@@ -57,13 +57,18 @@ struct memfd_luo {
 	unsigned long nrpages;
 };
 
+#define MEMFD_LUO_BATCH		64
+
 /* A memfd that is being retrieved, kept between tries. */
 struct memfd_luo_in {
 	struct file *file;
 	struct memfd_luo_folio_ser *table;
 	unsigned long nr;
+	/* the entries below are restored, into the file or the batch */
 	unsigned long next;
-	struct folio *pending;
+	struct folio *folios[MEMFD_LUO_BATCH];
+	pgoff_t indices[MEMFD_LUO_BATCH];
+	unsigned int nr_batch;
 };
 
 static struct folio *ser_folio(const struct memfd_luo_folio_ser *ser)
@@ -524,38 +529,63 @@ free:
 	return ERR_PTR(err);
 }
 
-static int memfd_retrieve_folios(struct memfd_luo_in *in)
+/* Restore folios until the batch is full. */
+static int memfd_fill_batch(struct memfd_luo_in *in)
 {
-	struct inode *inode = file_inode(in->file);
-	int err;
-
-	for (; in->next < in->nr; in->next++) {
+	for (; in->next < in->nr && in->nr_batch < MEMFD_LUO_BATCH; in->next++) {
 		const struct memfd_luo_folio_ser *ser = &in->table[in->next];
+		struct folio *folio;
 
 		if (!ser->pfn)
 			continue;
-		if (!in->pending)
-			in->pending = kho_restore_folio(PFN_PHYS((u64)ser->pfn));
+		folio = kho_restore_folio(PFN_PHYS((u64)ser->pfn));
 		/* It was there a moment ago: somebody else's table has it too. */
-		if (!in->pending)
+		if (!folio)
 			return -EINVAL;
-		err = shmem_add_restored_folio(inode, in->pending, ser->index,
-					       ser->flags & MEMFD_LUO_FOLIO_UPTODATE);
+		/* Never written to, so nobody knows what is in it. */
+		if (unlikely(!(ser->flags & MEMFD_LUO_FOLIO_UPTODATE)))
+			folio_zero_segment(folio, 0, folio_size(folio));
+		in->folios[in->nr_batch] = folio;
+		in->indices[in->nr_batch++] = ser->index;
+	}
+	return 0;
+}
+
+static int memfd_retrieve_folios(struct memfd_luo_in *in)
+{
+	struct inode *inode = file_inode(in->file);
+
+	while (in->next < in->nr || in->nr_batch) {
+		int added, i, err;
+
+		err = memfd_fill_batch(in);
 		if (err)
 			return err;
+		if (!in->nr_batch)
+			break;
+		added = shmem_add_restored_folios(inode, in->folios, in->indices,
+						  in->nr_batch);
+		if (added < 0)
+			return added;
 		/* The page cache has references of its own. */
-		folio_put(in->pending);
-		in->pending = NULL;
-		if (!(in->next % 1024))
-			cond_resched();
+		for (i = 0; i < added; i++)
+			folio_put(in->folios[i]);
+		in->nr_batch -= added;
+		memmove(in->folios, in->folios + added,
+			in->nr_batch * sizeof(in->folios[0]));
+		memmove(in->indices, in->indices + added,
+			in->nr_batch * sizeof(in->indices[0]));
+		cond_resched();
 	}
 	return 0;
 }
 
 static void memfd_end_retrieve(struct memfd_luo_in *in)
 {
-	if (in->pending)
-		folio_put(in->pending);
+	unsigned int i;
+
+	for (i = 0; i < in->nr_batch; i++)
+		folio_put(in->folios[i]);
 	fput(in->file);
 	vfree(in->table);
 	kfree(in);
@@ -622,8 +652,7 @@ static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *
 			return;
 		}
 	}
-	/* The pending one is freed with @in. */
-	for (in->next += !!in->pending; in->next < in->nr; in->next++) {
+	for (; in->next < in->nr; in->next++) {
 		struct folio *folio;
 
 		folio = kho_restore_folio(PFN_PHYS((u64)in->table[in->next].pfn));
