@@ -22,9 +22,12 @@ bare() {
 }
 
 am() {
+	local -a patches
+
 	bare
+	mapfile -t patches < <(printf '%s\n' "$OUT"/series/*.patch | grep -v -- '-cover-letter.patch$')
 	# No three-way merge, no whitespace mended, whatever the user has set.
-	git -C "$work" -c am.threeWay=false -c apply.whitespace=nowarn am -q --keep-cr "$OUT"/series/*.patch
+	git -C "$work" -c am.threeWay=false -c apply.whitespace=nowarn am -q --keep-cr "${patches[@]}"
 	echo "made $(git -C "$work" rev-parse 'HEAD^{tree}'), wanted $(git_linux rev-parse 'refs/lab/head^{tree}')"
 	git -C "$work" diff --stat refs/lab/head
 	[ "$(git -C "$work" rev-parse 'HEAD^{tree}')" = "$(git_linux rev-parse 'refs/lab/head^{tree}')" ]
