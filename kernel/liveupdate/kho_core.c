@@ -52,6 +52,7 @@ struct kho_subtree {
 
 /* The outgoing handover. */
 static struct kho_fdt_out {
+	/* protects the members that say so; taken before that of kho_memory.c */
 	struct mutex lock;
 	/** @fdt: one preserved page; its contents under @lock */
 	void *fdt;
@@ -410,6 +411,7 @@ static int __init kho_write_metadata(void)
 	return err;
 }
 
+/* After page_alloc_init_late(), and before anybody wants to preserve. */
 static int __init kho_init(void)
 {
 	int err;
@@ -440,7 +442,6 @@ off:
 	kho_enable = false;
 	return err;
 }
-/* After page_alloc_init_late(), before anybody wants to preserve. */
 core_initcall(kho_init);
 
 /**

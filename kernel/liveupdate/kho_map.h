@@ -35,15 +35,10 @@ struct kho_map {
 	u64 last_key;
 };
 
-/**
- * kho_map_node_fn - is this page a node that may be believed?
- * @phys: physical address of the page, aligned
- * @arg: of the caller of kho_map_check()
- *
- * It is asked once for each reference, so it can tell a node that is
- * referenced twice.
- *
- * Return: 0 if it is, a negative errno otherwise.
+/*
+ * Is this page, whose address is aligned, a node that may be believed? It is
+ * asked once for each reference, so it can tell one that is referenced twice.
+ * 0 if it is, a negative errno otherwise.
  */
 typedef int (*kho_map_node_fn)(phys_addr_t phys, void *arg);
 

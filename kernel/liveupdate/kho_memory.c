@@ -45,6 +45,7 @@
 #define KHO_GRANULE_PAGES	pageblock_nr_pages
 
 static struct kho_out {
+	/* protects the members that say so; a leaf */
 	struct mutex lock;
 	/** @map: what is preserved for the next kernel; under @lock */
 	struct kho_map map;
@@ -55,6 +56,7 @@ static struct kho_out {
 };
 
 static struct kho_in {
+	/* protects the members that say so; a leaf, not taken in interrupts */
 	spinlock_t lock;
 	/** @map: what the previous kernel preserved, less what was restored; under @lock */
 	struct kho_map map;
@@ -263,13 +265,17 @@ bool kho_is_preserved(phys_addr_t phys, unsigned int order)
  */
 bool kho_is_restorable(phys_addr_t phys, unsigned int order)
 {
+	bool found;
+
 	KUNIT_STATIC_STUB_REDIRECT(kho_is_restorable, phys, order);
 
 	if (!IS_ALIGNED(phys, PAGE_SIZE << order))
 		return false;
-	guard(spinlock)(&kho_in.lock);
-	return kho_in.map.root &&
-	       kho_map_test(&kho_in.map, PHYS_PFN(phys), order);
+	spin_lock(&kho_in.lock);
+	found = kho_in.map.root &&
+		kho_map_test(&kho_in.map, PHYS_PFN(phys), order);
+	spin_unlock(&kho_in.lock);
+	return found;
 }
 
 /**
@@ -281,11 +287,15 @@ bool kho_is_restorable(phys_addr_t phys, unsigned int order)
  */
 bool kho_was_preserved(phys_addr_t phys, unsigned long nr_pages)
 {
+	bool covered;
+
 	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages)
 		return false;
-	guard(spinlock)(&kho_in.lock);
-	return kho_in.map.root &&
-	       kho_map_covers(&kho_in.map, PHYS_PFN(phys), nr_pages);
+	spin_lock(&kho_in.lock);
+	covered = kho_in.map.root &&
+		  kho_map_covers(&kho_in.map, PHYS_PFN(phys), nr_pages);
+	spin_unlock(&kho_in.lock);
+	return covered;
 }
 EXPORT_SYMBOL_GPL(kho_was_preserved);
 
@@ -297,12 +307,16 @@ EXPORT_SYMBOL_GPL(kho_was_preserved);
  */
 int kho_preserved_order(phys_addr_t phys)
 {
+	int order = -ENOENT;
+
 	if (!IS_ALIGNED(phys, PAGE_SIZE))
 		return -ENOENT;
-	guard(spinlock)(&kho_in.lock);
-	if (!kho_in.map.root)
-		return -ENOENT;
-	return kho_map_order(&kho_in.map, PHYS_PFN(phys), kho_in.order_hint);
+	spin_lock(&kho_in.lock);
+	if (kho_in.map.root)
+		order = kho_map_order(&kho_in.map, PHYS_PFN(phys),
+				      kho_in.order_hint);
+	spin_unlock(&kho_in.lock);
+	return order;
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
 
@@ -331,27 +345,27 @@ static void kho_unreserve(struct page *page, unsigned int order)
  * kho_restore_folio - take over a folio that the previous kernel preserved
  * @phys: its physical address
  *
- * Context: any.
+ * Context: not in interrupts.
  * Return: the folio with one reference, a large one if it was a large one, or
  * NULL if no block was preserved there or it is restored already.
  */
 struct folio *kho_restore_folio(phys_addr_t phys)
 {
 	unsigned long pfn = PHYS_PFN(phys);
+	int order = -ENOENT;
 	struct page *page;
-	int order;
 
 	if (!IS_ALIGNED(phys, PAGE_SIZE))
 		return NULL;
 
-	scoped_guard(spinlock, &kho_in.lock) {
-		if (!kho_in.map.root)
-			return NULL;
+	spin_lock(&kho_in.lock);
+	if (kho_in.map.root)
 		order = kho_map_order(&kho_in.map, pfn, kho_in.order_hint);
-		if (order < 0)
-			return NULL;
+	if (order >= 0)
 		kho_claim_block(pfn, order);
-	}
+	spin_unlock(&kho_in.lock);
+	if (order < 0)
+		return NULL;
 
 	page = pfn_to_page(pfn);
 	kho_unreserve(page, order);
@@ -362,29 +376,41 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);
 
-static bool kho_claim_range(unsigned long first, unsigned long nr_pages)
+/* Are the blocks of a range in the map, cut as kho_preserve_pages() does? */
+static bool kho_has_range(unsigned long pfn, unsigned long end)
 {
-	unsigned long pfn, end;
 	unsigned int order;
 
-	if (!nr_pages || check_add_overflow(first, nr_pages, &end) ||
-	    !pfn_valid(first) || !pfn_valid(end - 1))
-		return false;
-
-	guard(spinlock)(&kho_in.lock);
+	lockdep_assert_held(&kho_in.lock);
 
 	if (!kho_in.map.root)
 		return false;
-	for (pfn = first; pfn < end; pfn += BIT(order)) {
+	for (; pfn < end; pfn += BIT(order)) {
 		order = kho_block_order(pfn, end);
 		if (!kho_map_test(&kho_in.map, pfn, order))
 			return false;
 	}
-	for (pfn = first; pfn < end; pfn += BIT(order)) {
+	return true;
+}
+
+static bool kho_claim_range(unsigned long pfn, unsigned long nr_pages)
+{
+	unsigned int order;
+	unsigned long end;
+	bool has;
+
+	if (!nr_pages || check_add_overflow(pfn, nr_pages, &end) ||
+	    !pfn_valid(pfn) || !pfn_valid(end - 1))
+		return false;
+
+	spin_lock(&kho_in.lock);
+	has = kho_has_range(pfn, end);
+	for (; has && pfn < end; pfn += BIT(order)) {
 		order = kho_block_order(pfn, end);
 		kho_claim_block(pfn, order);
 	}
-	return true;
+	spin_unlock(&kho_in.lock);
+	return has;
 }
 
 /**
@@ -409,7 +435,7 @@ int kho_retain_pages(phys_addr_t phys, unsigned long nr_pages)
  * @phys: physical address of the first one
  * @nr_pages: as they were preserved
  *
- * Context: any.
+ * Context: not in interrupts.
  * Return: the first page, each with one reference of its own, or NULL if the
  * range was not preserved like this or is restored already.
  */
@@ -474,7 +500,7 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_free);
  *
  * Memory that was not preserved, or is restored already, is left alone.
  *
- * Context: any.
+ * Context: not in interrupts.
  */
 void kho_restore_free(void *mem)
 {

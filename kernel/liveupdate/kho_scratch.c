@@ -75,7 +75,7 @@ static int __init kho_parse_scratch(char *p)
 		return -EINVAL;
 
 	if (strchr(p, '%')) {
-		scratch_percent = simple_strtoul(p, &end, 10);
+		scratch_percent = memparse(p, &end);
 		if (end == p || strcmp(end, "%") || !scratch_percent)
 			goto bad;
 		return 0;

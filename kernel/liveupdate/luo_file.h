@@ -24,6 +24,7 @@ struct file;
  * @writer: what has been serialised, while a reboot is under way
  */
 struct luo_file_set {
+	/* see the lock order in luo_session.c */
 	struct mutex lock;
 	const void *session;
 	const char *name;

@@ -362,9 +362,7 @@ static void luo_file_register(struct kunit *test)
 	struct liveupdate_file_handler endless = {
 		.ops = &ops,
 		/* as many characters as there is room for */
-		.compatible = "01234567890123456789"
-			      "01234567890123456789"
-			      "01234567",
+		.compatible = "012345678901234567890123456789012345678901234567",
 	};
 	struct liveupdate_file_handler idle = { .compatible = "luo-kunit-v2" };
 

@@ -58,9 +58,11 @@ extern struct liveupdate_file_handler luo_kunit_handler;
 /* Run an expression under the lock of a file set. */
 #define LUO_KUNIT_LOCKED(set, expression)				\
 ({									\
-	mutex_lock(&(set)->lock);					\
+	struct luo_file_set *_set = (set);				\
+									\
+	mutex_lock(&_set->lock);					\
 	typeof(expression) _result = expression;			\
-	mutex_unlock(&(set)->lock);					\
+	mutex_unlock(&_set->lock);					\
 	_result;							\
 })
 
@@ -68,10 +70,11 @@ extern struct liveupdate_file_handler luo_kunit_handler;
 #define LUO_KUNIT_EXPECT_EVENTS(test, ...)				\
 do {									\
 	const unsigned int _events[] = { __VA_ARGS__ };			\
+	struct kunit *_test = (test);					\
 									\
-	KUNIT_EXPECT_EQ(test, luo_kunit.nr_events,			\
+	KUNIT_EXPECT_EQ(_test, luo_kunit.nr_events,			\
 			(unsigned int)ARRAY_SIZE(_events));		\
-	KUNIT_EXPECT_MEMEQ(test, luo_kunit.events, _events,		\
+	KUNIT_EXPECT_MEMEQ(_test, luo_kunit.events, _events,		\
 			   sizeof(_events));				\
 	luo_kunit_forget_events();					\
 } while (0)

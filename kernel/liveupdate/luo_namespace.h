@@ -17,6 +17,7 @@ struct luo_session;
  * @error: what it means if a name is not there
  */
 struct luo_namespace {
+	/* see the lock order in luo_session.c */
 	struct mutex lock;
 	struct rhashtable names;
 	struct list_head list;

@@ -91,6 +91,7 @@ static atomic_t luo_test_calls[LUO_TEST_NR_OPS];
  * @frozen: @value is on its way
  */
 struct luo_test_file {
+	/* a leaf */
 	struct mutex lock;
 	u64 value;
 	bool frozen;

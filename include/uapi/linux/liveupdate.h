@@ -47,6 +47,7 @@ struct liveupdate_ioctl_create_session {
 	__s32 fd;
 	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
 };
+
 #define LIVEUPDATE_IOCTL_CREATE_SESSION \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_CREATE_SESSION)
 
@@ -63,6 +64,7 @@ struct liveupdate_ioctl_retrieve_session {
 	__s32 fd;
 	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
 };
+
 #define LIVEUPDATE_IOCTL_RETRIEVE_SESSION \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_RETRIEVE_SESSION)
 
@@ -80,6 +82,7 @@ struct liveupdate_session_preserve_fd {
 	__s32 fd;
 	__aligned_u64 token;
 };
+
 #define LIVEUPDATE_SESSION_PRESERVE_FD \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_SESSION_PRESERVE_FD)
 
@@ -97,6 +100,7 @@ struct liveupdate_session_retrieve_fd {
 	__s32 fd;
 	__aligned_u64 token;
 };
+
 #define LIVEUPDATE_SESSION_RETRIEVE_FD \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_SESSION_RETRIEVE_FD)
 
@@ -112,6 +116,7 @@ struct liveupdate_session_finish {
 	__u32 size;
 	__u32 reserved;
 };
+
 #define LIVEUPDATE_SESSION_FINISH \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_SESSION_FINISH)
 
@@ -126,6 +131,7 @@ struct liveupdate_session_get_name {
 	__u32 reserved;
 	__u8 name[LIVEUPDATE_SESSION_NAME_LENGTH];
 };
+
 #define LIVEUPDATE_SESSION_GET_NAME \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_SESSION_GET_NAME)
 
@@ -143,6 +149,7 @@ struct liveupdate_session_unpreserve_fd {
 	__u32 reserved;
 	__aligned_u64 token;
 };
+
 #define LIVEUPDATE_SESSION_UNPRESERVE_FD \
 	_IO(LIVEUPDATE_IOCTL_TYPE, LIVEUPDATE_CMD_SESSION_UNPRESERVE_FD)
 

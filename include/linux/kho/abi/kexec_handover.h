@@ -66,6 +66,7 @@ struct kho_vmalloc {
 	u16 flags;
 	u16 order;
 };
+
 static_assert(sizeof(struct kho_vmalloc) == 16);
 
 #define KHO_VMALLOC_CHUNK_ENTRIES	511
@@ -79,6 +80,7 @@ struct kho_vmalloc_chunk {
 	u64 next;
 	u64 phys[KHO_VMALLOC_CHUNK_ENTRIES];
 };
+
 static_assert(sizeof(struct kho_vmalloc_chunk) == 4096);
 
 /**

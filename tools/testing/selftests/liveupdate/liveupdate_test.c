@@ -283,11 +283,9 @@ TEST_F(luo, memfd_keeps_its_promise)
 		EXPECT_EQ(0, luo_file_fill(fd, 0, 16 * LUO_PAGE, 2));
 		EXPECT_EQ(1, luo_file_is_filled(fd, 0, 16 * LUO_PAGE, 2));
 
-		if (i == 0) {
-			EXPECT_EQ(0, luo_unpreserve(session, 1));
-		} else {
+		if (i)
 			close(session);
-		}
+		EXPECT_EQ(i ? -EBADF : 0, luo_unpreserve(session, 1));
 		EXPECT_EQ(1, luo_file_is_filled(fd, 0, 16 * LUO_PAGE, 2));
 		EXPECT_EQ(0, ftruncate(fd, 17 * LUO_PAGE));
 		EXPECT_EQ(0, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -359,7 +357,7 @@ TEST_F(luo, fault_pitfall_29)
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, arg);
 	arg->size = sizeof(*arg);
-	strcpy((char *)arg->name, "fault");
+	luo_set_name(arg->name, "fault");
 	ASSERT_EQ(0, mprotect(arg, LUO_PAGE, PROT_READ));
 	before = dup(0);
 	close(before);

@@ -13,8 +13,6 @@
 
 #include "luo_util.h"
 
-#define MB	(1UL << 20)
-
 static uint64_t now(void)
 {
 	struct timespec t;
@@ -46,13 +44,13 @@ static void memfd_before(int dev, unsigned long mb, int thp)
 	char *mem;
 
 	if (mb) {
-		fd = must(luo_memfd(mb * MB, 0), "memfd");
-		mem = mmap(NULL, mb * MB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		fd = must(luo_memfd(mb * LUO_MB, 0), "memfd");
+		mem = mmap(NULL, mb * LUO_MB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (mem == MAP_FAILED)
 			must(-errno, "mmap");
 		if (thp)
-			madvise(mem, mb * MB, MADV_HUGEPAGE);
-		for (i = 0; i < mb * MB; i += LUO_PAGE)
+			madvise(mem, mb * LUO_MB, MADV_HUGEPAGE);
+		for (i = 0; i < mb * LUO_MB; i += LUO_PAGE)
 			mem[i] = 1;
 		start = now();
 		must(luo_preserve(session, fd, 1), "preserve");

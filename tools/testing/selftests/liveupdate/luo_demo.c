@@ -28,7 +28,7 @@ static void say(const char *fmt, ...)
 	fflush(stdout);
 }
 
-static void __attribute__((noreturn)) give_up(const char *what, int err)
+static void give_up(const char *what, int err)
 {
 	say("FAILED: %s: %s", what, strerror(-err));
 	exit(1);
@@ -128,7 +128,7 @@ static void option(const char *name, char *value, size_t size)
 		return;
 	at = strstr(line, name);
 	if (at)
-		snprintf(value, size, "%.*s", (int)strcspn(at + strlen(name), " \n"),
+		snprintf(value, size, "%.*s", (int)strcspn(at + strlen(name), "\n "),
 			 at + strlen(name));
 	fclose(file);
 }
@@ -162,8 +162,9 @@ static void after(int dev)
 		give_up("finish the session", err);
 	say("the session is finished, the memfd is an ordinary one again");
 	printf("demo-ticks: %llu %.0f\n", (unsigned long long)ticks, ticks_per_second());
-	printf("demo-verdict: memfd of %ld KiB with the same SHA-256, session \"" SESSION "\", Linux %s -> %s\n",
-	       (long)luo_size(fd) / 1024, from, uts.release);
+	printf("demo-verdict: memfd of %ld KiB with the same SHA-256, ",
+	       (long)luo_size(fd) / 1024);
+	printf("session \"%s\", Linux %s -> %s\n", SESSION, from, uts.release);
 }
 
 int main(int argc, char **argv)

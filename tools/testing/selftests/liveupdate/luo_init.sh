@@ -11,11 +11,11 @@
 
 /bin/busybox mkdir -p /proc /sys /dev /tmp /next
 /bin/busybox --install -s /bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs tmpfs /tmp
-[ -e /dev/null ] || mount -t devtmpfs devtmpfs /dev
-mount -t debugfs debugfs /sys/kernel/debug
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t tmpfs none /tmp
+[ -e /dev/null ] || mount -t devtmpfs none /dev
+mount -t debugfs none /sys/kernel/debug
 
 option() { sed -n "s/.*luo\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 

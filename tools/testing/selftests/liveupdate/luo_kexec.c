@@ -19,7 +19,10 @@
 
 #include "luo_util.h"
 
-#define MB		(1UL << 20)
+#include "../kselftest.h"
+
+#define MB		LUO_MB
+#define MEMINFO		"/proc/meminfo"
 #define UNCLAIMED	"/sys/kernel/debug/kho/in/unclaimed_pages"
 #define TEST_FAIL	"/sys/module/luo_test_handler/parameters/fail"
 
@@ -307,7 +310,7 @@ static void seals_after(void)
 
 static long meminfo(const char *what)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
+	FILE *file = fopen(MEMINFO, "re");
 	char line[128];
 	long kb = -1;
 
@@ -521,7 +524,7 @@ static const struct scenario {
 	{ "unclaimed", unclaimed_before, unclaimed_after },
 };
 
-#define NR_SCENARIOS	(sizeof(scenarios) / sizeof(scenarios[0]))
+#define NR_SCENARIOS	((int)ARRAY_SIZE(scenarios))
 
 int main(int argc, char **argv)
 {
@@ -540,8 +543,8 @@ int main(int argc, char **argv)
 	CHECK(dev >= 0);
 
 	if (stage) {
-		printf("KTAP version 1\n1..%d\n", (int)NR_SCENARIOS);
-		for (i = 0; i < (int)NR_SCENARIOS; i++) {
+		printf("KTAP version 1\n1..%d\n", NR_SCENARIOS);
+		for (i = 0; i < NR_SCENARIOS; i++) {
 			failures = 0;
 			scenarios[i].after();
 			bad += !!failures;
@@ -553,12 +556,13 @@ int main(int argc, char **argv)
 		return !!bad;
 
 	failures = 0;
-	for (i = 0; i < (int)NR_SCENARIOS; i++)
+	for (i = 0; i < NR_SCENARIOS; i++)
 		scenarios[i].before();
 	if (failures)
 		printf("not ok 0 prepare_stage_%d\n", stage);
 
-	snprintf(cmdline, sizeof(cmdline), "console=ttyS0 panic=-1 luo.mode=kexec luo.stage=%d luo.hops=%d",
+	snprintf(cmdline, sizeof(cmdline),
+		 "console=ttyS0 panic=-1 luo.mode=kexec luo.stage=%d luo.hops=%d",
 		 stage + 1, hops);
 	for (i = 3; i < argc; i++) {
 		strncat(cmdline, " ", sizeof(cmdline) - strlen(cmdline) - 1);
@@ -570,7 +574,7 @@ int main(int argc, char **argv)
 	CHECK_EQ(luo_write(TEST_FAIL, "freeze:5:1"), 0);
 	CHECK_EQ(luo_kexec(), -EIO);
 	printf("%sok %d kexec_fails_first_pitfall_7_stage_%d\n", failures ? "not " : "",
-	       (int)NR_SCENARIOS + 1, stage);
+	       NR_SCENARIOS + 1, stage);
 
 	printf("# jump\n");
 	CHECK_EQ(luo_kexec(), 0);

@@ -21,6 +21,7 @@
 
 #define LUO_DEVICE	"/dev/liveupdate"
 #define LUO_PAGE	4096UL
+#define LUO_MB		(256 * LUO_PAGE)
 
 static inline int luo_ioctl(int fd, unsigned long cmd, void *arg)
 {
