@@ -292,8 +292,7 @@ static unsigned long kho_test_nr_restorable(void)
 
 static int kho_block_test_init(struct kunit *test)
 {
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
+	KUNIT_ASSERT_TRUE(test, kho_is_enabled());
 	kunit_activate_static_stub(test, kho_is_restorable, kho_test_is_restorable);
 	kunit_activate_static_stub(test, kho_nr_restorable, kho_test_nr_restorable);
 	return 0;
@@ -456,8 +455,7 @@ static void kho_memory_test_subtree(struct kunit *test)
 
 static int kho_memory_test_init(struct kunit *test)
 {
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
+	KUNIT_ASSERT_TRUE(test, kho_is_enabled());
 	return 0;
 }
 
