@@ -12,7 +12,7 @@ SPLATS+='|Call Trace:|Stack:$|end Kernel panic|DMAR: .*fault|unable to handle'
 splats() {
 	local found
 
-	found=$(tr -d '\r' <"$1" | grep -E -A25 -- "$SPLATS" | head -n 120)
+	found=$(tr -d '\r' <"$1" | grep -E -A25 -- "$SPLATS" | head -n 60)
 	[ -n "$found" ] || return 1
 	printf '%s\n' "$found"
 }
