@@ -8,6 +8,9 @@
 # instructions. The exit status is 0 if the guest powered off, within TIMEOUT
 # seconds, and its console shows no splat (ALLOW_SPLAT=1: or does).
 #
+# All CPUs of the guest share one thread: with a thread each (TCG_THREAD=multi)
+# a guest now and then dies of an int3 that another CPU has just patched away.
+#
 # What the next kernel needs is in the tar /dev/vda: bzImage and initrd.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/splat.sh"
@@ -42,7 +45,7 @@ extra=(${QEMU_EXTRA:-})
 mkfifo "$work/console"
 tee "$work/log" <"$work/console" &
 tee=$!
-qemu-system-x86_64 -M "q35,kernel-irqchip=split" -accel tcg -cpu max \
+qemu-system-x86_64 -M "q35,kernel-irqchip=split" -accel "tcg,thread=${TCG_THREAD:-single}" -cpu max \
 	-m "${MEM:-2G}" "${smp[@]}" -device "intel-iommu,intremap=on" \
 	-display none -serial stdio -monitor none -no-reboot -nodefaults \
 	-drive "file=$work/next.tar,format=raw,if=virtio,readonly=on" \
