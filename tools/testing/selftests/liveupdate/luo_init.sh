@@ -21,8 +21,8 @@ option() { sed -n "s/.*luo\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 
 # The kernel and the initramfs for the kexec.
 [ ! -b /dev/vda ] || tar -xf /dev/vda -C /next
-# Lines of the kernel should not cut those of the tests in two.
-echo 1 >/proc/sys/kernel/printk
+# Warnings and worse have to be seen: a splat fails the run.
+echo 5 >/proc/sys/kernel/printk
 
 case $(option mode) in
 selftest)
@@ -41,6 +41,8 @@ bench)
 	luo_bench $(option bench | tr , ' ')
 	;;
 esac
-echo "luo: mode $(option mode) stage $(option stage): $?"
+rc=$?
+dmesg -c
+echo "luo: mode $(option mode) stage $(option stage): $rc"
 echo "luo: done"
 poweroff -f

@@ -562,7 +562,7 @@ int main(int argc, char **argv)
 		printf("not ok 0 prepare_stage_%d\n", stage);
 
 	snprintf(cmdline, sizeof(cmdline),
-		 "console=ttyS0 panic=-1 luo.mode=kexec luo.stage=%d luo.hops=%d",
+		 "console=ttyS0 panic=-1 no_timer_check luo.mode=kexec luo.stage=%d luo.hops=%d",
 		 stage + 1, hops);
 	for (i = 3; i < argc; i++) {
 		strncat(cmdline, " ", sizeof(cmdline) - strlen(cmdline) - 1);

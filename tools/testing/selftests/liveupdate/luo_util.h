@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/kernel-page-flags.h>
 #include <linux/liveupdate.h>
 #include <linux/reboot.h>
 
@@ -214,6 +216,81 @@ static inline int luo_write(const char *path, const char *text)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+/* KPF_* of the page at @offset, without writing to it; 0 if there is none. */
+static inline uint64_t luo_page_flags(int fd, off_t offset)
+{
+	volatile char *mem = mmap(NULL, LUO_PAGE, PROT_READ, MAP_SHARED, fd, offset);
+	int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	uint64_t pfn = 0, kpf = 0;
+
+	if (mem != MAP_FAILED && (*mem, 1) &&
+	    pread(map, &pfn, sizeof(pfn), (uintptr_t)mem / LUO_PAGE * 8) == 8) {
+		/* The low 55 bits of an entry are the page frame. */
+		pfn &= (1ULL << 55) - 1;
+		if (!pfn || pread(flags, &kpf, sizeof(kpf), pfn * 8) != 8)
+			kpf = 0;
+	}
+	if (mem != MAP_FAILED)
+		munmap((void *)mem, LUO_PAGE);
+	close(map);
+	close(flags);
+	return kpf;
+}
+
+#define LUO_FAIL_NTH	"/proc/thread-self/fail-nth"
+
+/* Let the @nth allocation of this thread fail, once. 0 is for none. */
+static inline int luo_fail_nth(int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", nth);
+	return luo_write(LUO_FAIL_NTH, text);
+}
+
+/* Has it come to that? There are no failures any more in any case. */
+static inline int luo_has_failed(void)
+{
+	int left = luo_read_number(LUO_FAIL_NTH);
+
+	luo_fail_nth(0);
+	return !left;
+}
+
+/* Also those allocations that may wait can fail; nothing is said about it. */
+static inline int luo_fail_setup(void)
+{
+	int err;
+
+	err = luo_write("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	if (!err)
+		err = luo_write("/sys/kernel/debug/failslab/verbose", "0");
+	if (!err)
+		err = luo_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	if (!err)
+		err = luo_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	if (!err)
+		err = luo_write("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	return err;
+}
+
+/*
+ * What the kernel has said since the last time. While tests run, the console
+ * is quiet; whoever reads it has to see what went wrong.
+ */
+static inline void luo_show_log(void)
+{
+	int size = klogctl(10, NULL, 0), len;
+	char *buf = size > 0 ? malloc(size) : NULL;
+
+	len = buf ? klogctl(4, buf, size) : -1;
+	if (len > 0)
+		printf("%.*s%s", len, buf, buf[len - 1] == '\n' ? "" : "\n");
+	fflush(stdout);
+	free(buf);
 }
 
 #ifndef KEXEC_FILE_UNLOAD
