@@ -221,12 +221,12 @@ static inline int luo_write(const char *path, const char *text)
 /* KPF_* of the page at @offset, without writing to it; 0 if there is none. */
 static inline uint64_t luo_page_flags(int fd, off_t offset)
 {
-	volatile char *mem = mmap(NULL, LUO_PAGE, PROT_READ, MAP_SHARED, fd, offset);
+	char *mem = mmap(NULL, LUO_PAGE, PROT_READ, MAP_SHARED, fd, offset);
 	int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	uint64_t pfn = 0, kpf = 0;
 
-	if (mem != MAP_FAILED && (*mem, 1) &&
+	if (mem != MAP_FAILED && (__atomic_load_n(mem, __ATOMIC_RELAXED), 1) &&
 	    pread(map, &pfn, sizeof(pfn), (uintptr_t)mem / LUO_PAGE * 8) == 8) {
 		/* The low 55 bits of an entry are the page frame. */
 		pfn &= (1ULL << 55) - 1;
@@ -234,7 +234,7 @@ static inline uint64_t luo_page_flags(int fd, off_t offset)
 			kpf = 0;
 	}
 	if (mem != MAP_FAILED)
-		munmap((void *)mem, LUO_PAGE);
+		munmap(mem, LUO_PAGE);
 	close(map);
 	close(flags);
 	return kpf;
