@@ -17,7 +17,8 @@
  *  - in the next kernel, a table is checked to its end before a folio is taken;
  *    a folio that is taken is in the file or in the batch of struct
  *    memfd_luo_in, so a retrieval that ran out of memory can go on;
- *  - memory of a table that can't be believed stays preserved.
+ *  - memory of a table that can't be believed is never free: it stays preserved,
+ *    or in a file that nobody can reach.
  *
  * The inode lock is taken under the mutex of the session.
  */
@@ -32,6 +33,7 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/memfd.h>
+#include <linux/kmemleak.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
@@ -55,6 +57,8 @@ struct memfd_luo {
 	unsigned long nr;
 	/* mapping->nrpages when @table was made, if that is all there was */
 	unsigned long nrpages;
+	/* num_poisoned_pages when the folios of @table were looked at */
+	long nr_poisoned;
 };
 
 #define MEMFD_LUO_BATCH		64
@@ -173,6 +177,33 @@ static void memfd_drop_folio(const struct memfd_luo_folio_ser *ser)
 {
 	kho_unpreserve_folio(ser_folio(ser));
 	folio_put(ser_folio(ser));
+}
+
+static long memfd_nr_poisoned(void)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	return atomic_long_read(&num_poisoned_pages);
+#else
+	return 0;
+#endif
+}
+
+/* Pages may break while they are preserved; the next kernel would not know. */
+static int memfd_check_poison(struct memfd_luo *memfd)
+{
+	long nr_poisoned = memfd_nr_poisoned();
+	unsigned long i;
+
+	if (nr_poisoned == memfd->nr_poisoned)
+		return 0;
+	for (i = 0; i < memfd->nr; i++) {
+		if (folio_contain_hwpoisoned_page(ser_folio(&memfd->table[i])))
+			return -EHWPOISON;
+		if (!(i % 1024))
+			cond_resched();
+	}
+	memfd->nr_poisoned = nr_poisoned;
+	return 0;
 }
 
 /* Give up the entries of @table that @old, a part of it, does not have. */
@@ -348,9 +379,12 @@ static bool memfd_luo_can_preserve(struct liveupdate_file_handler *handler,
 {
 	struct inode *inode = file_inode(file);
 
-	/* On the kernel's own mount and without a name: made by memfd_create(). */
+	/*
+	 * On the kernel's own mount, without a name, and not for the kernel's
+	 * own use as System V shared memory is: made by memfd_create().
+	 */
 	return shmem_file(file) && S_ISREG(inode->i_mode) && !inode->i_nlink &&
-	       (inode->i_sb->s_flags & SB_KERNMOUNT);
+	       (inode->i_sb->s_flags & SB_KERNMOUNT) && !IS_PRIVATE(inode);
 }
 
 static void memfd_luo_release(struct memfd_luo *memfd, struct file *file)
@@ -394,6 +428,7 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 		return err;
 	}
 
+	memfd->nr_poisoned = memfd_nr_poisoned();
 	inode_lock(inode);
 	shmem_set_preserved(inode, true);
 	err = memfd_update_table(memfd, file);
@@ -421,7 +456,9 @@ static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
 	int err;
 
 	inode_lock(inode);
-	err = memfd_update_table(memfd, args->file);
+	err = memfd_check_poison(memfd);
+	if (!err)
+		err = memfd_update_table(memfd, args->file);
 	/* Seals may have been added since, and the position has moved. */
 	memfd_write_ser(memfd, args->file);
 	inode_unlock(inode);
@@ -432,6 +469,11 @@ static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
  * In the next kernel.
  */
 
+static bool memfd_is_passing(int err)
+{
+	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
+}
+
 static int memfd_check_ser(const struct memfd_luo_ser *ser)
 {
 	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
@@ -441,6 +483,12 @@ static int memfd_check_ser(const struct memfd_luo_ser *ser)
 				     sizeof(struct memfd_luo_folio_ser)))
 		return -EINVAL;
 	return 0;
+}
+
+/* A kernel without huge pages has no large folios in its page cache. */
+static int memfd_max_order(void)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0;
 }
 
 /* All entries, before one of them is believed. */
@@ -456,7 +504,9 @@ static int memfd_check_table(const struct memfd_luo_folio_ser *table,
 		if (!table[i].pfn)
 			continue;
 		order = kho_preserved_order(PFN_PHYS((u64)table[i].pfn));
-		if (order < 0 || order > MAX_PAGECACHE_ORDER ||
+		if (order > memfd_max_order())
+			return -EOPNOTSUPP;
+		if (order < 0 ||
 		    table[i].index < next || table[i].index >= end ||
 		    !IS_ALIGNED(table[i].index, BIT(order)) ||
 		    table[i].flags & ~(MEMFD_LUO_FOLIO_DIRTY |
@@ -504,7 +554,11 @@ static struct memfd_luo_in *memfd_begin_retrieve(const struct memfd_luo_ser *ser
 		return ERR_PTR(-ENOMEM);
 	in->file = memfd_make_file(ser);
 	if (IS_ERR(in->file)) {
-		err = PTR_ERR(in->file);
+		/*
+		 * Nothing that is wrong with the memfd, whatever it is called:
+		 * no memory for an inode is ENOSPC, too many files is ENFILE.
+		 */
+		err = -ENOMEM;
 		goto free;
 	}
 
@@ -542,6 +596,8 @@ static int memfd_fill_batch(struct memfd_luo_in *in)
 		/* It was there a moment ago: somebody else's table has it too. */
 		if (!folio)
 			return -EINVAL;
+		if (folio_test_large(folio))
+			folio_set_large_rmappable(folio);
 		/* Never written to, so nobody knows what is in it. */
 		if (unlikely(!(ser->flags & MEMFD_LUO_FOLIO_UPTODATE)))
 			folio_zero_segment(folio, 0, folio_size(folio));
@@ -565,8 +621,9 @@ static int memfd_retrieve_folios(struct memfd_luo_in *in)
 			break;
 		added = shmem_add_restored_folios(inode, in->folios, in->indices,
 						  in->nr_batch);
+		/* What tmpfs calls a lack of space is a commit limit here. */
 		if (added < 0)
-			return added;
+			return added == -ENOSPC ? -ENOMEM : added;
 		/* The page cache has references of its own. */
 		for (i = 0; i < added; i++)
 			folio_put(in->folios[i]);
@@ -591,9 +648,13 @@ static void memfd_end_retrieve(struct memfd_luo_in *in)
 	kfree(in);
 }
 
-static bool memfd_is_passing(int err)
+/* Somebody else's table has one of the folios: whose the others are, who knows. */
+static void memfd_quarantine(struct memfd_luo_in *in)
 {
-	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
+	kmemleak_not_leak(in->file);
+	/* The references to the folios of the batch are kept, too. */
+	vfree(in->table);
+	kfree(in);
 }
 
 static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
@@ -622,7 +683,7 @@ static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 		/* A passing failure goes on from here, a permanent one ends here. */
 		if (!memfd_is_passing(err)) {
 			args->private_data = NULL;
-			memfd_end_retrieve(in);
+			memfd_quarantine(in);
 		}
 		goto failed;
 	}
@@ -653,9 +714,9 @@ static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *
 		}
 	}
 	for (; in->next < in->nr; in->next++) {
-		struct folio *folio;
+		u64 pfn = in->table[in->next].pfn;
+		struct folio *folio = pfn ? kho_restore_folio(PFN_PHYS(pfn)) : NULL;
 
-		folio = kho_restore_folio(PFN_PHYS((u64)in->table[in->next].pfn));
 		if (folio)
 			folio_put(folio);
 		if (!(in->next % 1024))
