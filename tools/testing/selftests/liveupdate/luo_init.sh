@@ -41,8 +41,6 @@ bench)
 	luo_bench $(option bench | tr , ' ')
 	;;
 esac
-rc=$?
-dmesg -c
-echo "luo: mode $(option mode) stage $(option stage): $rc"
+echo "luo: mode $(option mode) stage $(option stage): $?"
 echo "luo: done"
 poweroff -f
