@@ -20,7 +20,8 @@ struct module;
  *	can_finish() NULL if the file was never retrieved
  * @serialized_data: the u64 that travels; set by preserve(), may be changed by
  *	freeze(), given to retrieve() and finish()
- * @private_data: for the handler, until unpreserve() in this kernel
+ * @private_data: for the handler; kept until unpreserve(), or from a try of
+ *	retrieve() that failed in passing to the next one, or finish()
  * @retrieve_status: in can_finish() and finish(): 0 if never tried, 1 if the
  *	file was retrieved, a negative errno if it failed for good
  */

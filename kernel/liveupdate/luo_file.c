@@ -483,7 +483,8 @@ static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
 	case -EINTR:
 	case -ERESTARTSYS:
 	case -EAGAIN:
-		/* nothing was consumed */
+		/* Nothing is lost; what the handler has got so far is kept. */
+		luo_file_keep(file, &args);
 		return ret;
 	default:
 		luo_set_err(set, "file %#llx (%s) can't be retrieved: %d\n",
