@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -678,50 +677,26 @@ TEST_F(luo, kexec_without_image)
 {
 	int session = luo_create(self->dev, "s"), fd = luo_memfd_filled(LUO_PAGE, 1);
 
-	/* Nothing would be lost, so it is kexec that says no. */
-	EXPECT_EQ(-EINVAL, luo_kexec());
 	ASSERT_EQ(0, luo_preserve(session, fd, 1));
 	EXPECT_EQ(-EINVAL, luo_kexec());
-	EXPECT_EQ(-EEXIST, luo_create(self->dev, "s"));
 	EXPECT_EQ(0, luo_unpreserve(session, 1));
 	EXPECT_EQ(0, luo_preserve(session, fd, 1));
 	close(fd);
 	close(session);
-	session = luo_create(self->dev, "s");
-	EXPECT_GE(session, 0);
-	close(session);
 }
 
-/* How often an operation of the test device was called. */
-static int calls(const char *op)
+TEST(preserve_fails)
 {
-	FILE *file = fopen(TEST_CALLS, "re");
-	char line[64];
-	int number = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, op, strlen(op)) && line[strlen(op)] == ':')
-			number = atoi(line + strlen(op) + 1);
-	if (file)
-		fclose(file);
-	return number;
-}
-
-TEST_F(luo, preserve_fails)
-{
-	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
-	int unpreserved = calls("unpreserve");
+	int dev = luo_open(), session = luo_create(dev, "s");
+	int fd = open("/dev/liveupdate_test", O_RDWR);
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "preserve:5"));
 	EXPECT_EQ(-EIO, luo_preserve(session, fd, 1));
-	EXPECT_EQ(unpreserved, calls("unpreserve"));
-	EXPECT_EQ(-ENOENT, luo_unpreserve(session, 1));
 	EXPECT_EQ(0, luo_preserve(session, fd, 1));
-	EXPECT_EQ(-EBUSY, luo_preserve(session, fd, 2));
 	close(fd);
 	close(session);
-	EXPECT_EQ(unpreserved + 1, calls("unpreserve"));
+	close(dev);
 }
 
 /* The second of three files can't be frozen: none of them is. */
@@ -729,27 +704,21 @@ TEST_F(luo, freeze_fails_pitfall_7)
 {
 	int session = luo_create(self->dev, "s");
 	int other = luo_create(self->dev, "t"), fds[3], i, memfd;
-	int frozen = calls("freeze"), unfrozen = calls("unfreeze");
-	uint64_t number = 7;
 
 	if (access("/next/bzImage", R_OK))
 		SKIP(return, "no kernel to load in /next");
 	memfd = luo_memfd_filled(4 * LUO_PAGE, 7);
 	ASSERT_EQ(0, luo_preserve(other, memfd, 9));
 	for (i = 0; i < 3; i++) {
-		fds[i] = open(TEST_DEVICE, O_RDWR);
+		fds[i] = open("/dev/liveupdate_test", O_RDWR);
 		ASSERT_GE(fds[i], 0);
 		ASSERT_EQ(0, luo_preserve(session, fds[i], i));
 	}
-	ASSERT_EQ(0, luo_kexec_load_kernel());
+	ASSERT_EQ(0, luo_kexec_load("console=ttyS0"));
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5:1"));
 	EXPECT_EQ(-EIO, luo_kexec());
-	EXPECT_EQ(frozen + 2, calls("freeze"));
-	EXPECT_EQ(unfrozen + 1, calls("unfreeze"));
 
 	/* All as before, and usable. */
-	for (i = 0; i < 3; i++)
-		EXPECT_EQ(8, write(fds[i], &number, sizeof(number)));
 	EXPECT_EQ(0, luo_unpreserve(session, 1));
 	EXPECT_EQ(0, luo_preserve(session, fds[1], 1));
 	EXPECT_EQ(-1, ftruncate(memfd, 0));
@@ -759,323 +728,6 @@ TEST_F(luo, freeze_fails_pitfall_7)
 	for (i = 0; i < 3; i++)
 		close(fds[i]);
 	close(memfd);
-	close(session);
-	close(other);
-}
-
-/* What threads do in the middle of a reboot is timed from its beginning. */
-static atomic_bool rebooting;
-
-static void wait_in_reboot(useconds_t delay)
-{
-	while (!rebooting)
-		usleep(100);
-	usleep(delay);
-}
-
-/* Takes the image away while a file is being frozen. */
-static void *unload(void *arg)
-{
-	bool *done = arg;
-
-	wait_in_reboot(10 * 1000);
-	*done = !luo_kexec_unload();
-	return NULL;
-}
-
-/*
- * A kexec that fails after everything was frozen and handed over. 0 if it did;
- * if @nth, that allocation of it fails too.
- */
-static int late_failure(int nth, int *error, bool *injected)
-{
-	bool unloaded = false;
-	pthread_t thread;
-
-	*injected = false;
-	if (luo_kexec_load_kernel())
-		return -1;
-	if (pthread_create(&thread, NULL, unload, &unloaded))
-		return -1;
-	rebooting = true;
-	if (nth)
-		luo_fail_nth(nth);
-	*error = luo_kexec();
-	if (nth)
-		*injected = luo_has_failed();
-	pthread_join(thread, NULL);
-	rebooting = false;
-	return unloaded ? 0 : -1;
-}
-
-TEST_F(luo, kexec_fails_late_pitfall_7)
-{
-	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
-	int memfd = luo_memfd_filled(4 * LUO_PAGE, 7), i, error;
-	long preserved;
-	bool injected;
-
-	if (access("/next/bzImage", R_OK))
-		SKIP(return, "no kernel to load in /next");
-	ASSERT_EQ(0, luo_preserve(session, memfd, 1));
-	ASSERT_EQ(0, luo_preserve(session, fd, 2));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
-	preserved = luo_read_number(PRESERVED_PAGES);
-	for (i = 0; i < 3; i++) {
-		int frozen = calls("freeze"), unfrozen = calls("unfreeze");
-		uint64_t number = i;
-
-		ASSERT_EQ(0, late_failure(0, &error, &injected));
-		EXPECT_EQ(-EINVAL, error);
-		EXPECT_EQ(frozen + 1, calls("freeze"));
-		EXPECT_EQ(unfrozen + 1, calls("unfreeze"));
-		/* What was written for the next kernel is gone. */
-		EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
-		EXPECT_EQ(8, write(fd, &number, sizeof(number)));
-		EXPECT_EQ(0, luo_file_fill(memfd, 0, 4 * LUO_PAGE, i));
-		EXPECT_EQ(-1, ftruncate(memfd, 0));
-		EXPECT_EQ(-EEXIST, luo_create(self->dev, "s"));
-	}
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
-	close(fd);
-	close(session);
-	EXPECT_EQ(0, ftruncate(memfd, 0));
-	close(memfd);
-}
-
-/* Every allocation between reboot(2) and the jump fails once. */
-TEST_F_TIMEOUT(luo, freeze_without_memory_pitfall_7, 120)
-{
-	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
-	int memfd = luo_memfd(64 * LUO_PAGE, 0), nth, error, i, holes = 0;
-	bool injected = true;
-	long preserved;
-
-	if (access("/next/bzImage", R_OK))
-		SKIP(return, "no kernel to load in /next");
-	ASSERT_EQ(0, luo_fail_setup());
-	ASSERT_EQ(0, luo_file_fill(memfd, 0, LUO_PAGE, 0));
-	ASSERT_EQ(0, luo_preserve(session, memfd, 1));
-	ASSERT_EQ(0, luo_preserve(session, fd, 2));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
-	luo_log_hide();
-	for (nth = 1; injected && nth < 100; nth++) {
-		/* So that the table has to be made anew. */
-		if (holes < 63) {
-			holes++;
-			EXPECT_EQ(0, luo_file_fill(memfd, holes * LUO_PAGE, LUO_PAGE, holes));
-		}
-		preserved = luo_read_number(PRESERVED_PAGES);
-		ASSERT_EQ(0, late_failure(nth, &error, &injected));
-		if (injected && error != -EINVAL)
-			EXPECT_EQ(-ENOMEM, error);
-		EXPECT_GE(luo_read_number(PRESERVED_PAGES), preserved);
-		EXPECT_EQ(0, luo_unpreserve(session, 2));
-		EXPECT_EQ(0, luo_preserve(session, fd, 2));
-		EXPECT_EQ(-1, ftruncate(memfd, 0));
-	}
-	EXPECT_TRUE(luo_log_was_clean());
-	EXPECT_GT(nth, 3);
-	EXPECT_FALSE(injected);
-	TH_LOG("%d allocations failed", nth - 2);
-	for (i = 0; i <= holes; i++)
-		EXPECT_EQ(1, luo_file_is_filled(memfd, i * LUO_PAGE, LUO_PAGE, i));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
-	close(fd);
-	close(session);
-	EXPECT_EQ(0, ftruncate(memfd, 0));
-	close(memfd);
-}
-
-struct race {
-	pthread_t thread;
-	int dev;
-	int session;
-	int memfd;
-	int result;
-	useconds_t delay;
-};
-
-static void *race_create(void *arg)
-{
-	struct race *race = arg;
-
-	wait_in_reboot(race->delay);
-	race->result = luo_create(race->dev, "race");
-	return NULL;
-}
-
-static void *race_preserve(void *arg)
-{
-	struct race *race = arg;
-
-	wait_in_reboot(race->delay);
-	race->result = luo_preserve(race->session, race->memfd, 77);
-	return NULL;
-}
-
-static void *race_unpreserve(void *arg)
-{
-	struct race *race = arg;
-
-	wait_in_reboot(race->delay);
-	race->result = luo_unpreserve(race->session, 1);
-	return NULL;
-}
-
-static void *race_close(void *arg)
-{
-	struct race *race = arg;
-
-	wait_in_reboot(race->delay);
-	race->result = close(race->session);
-	return NULL;
-}
-
-static void *race_open(void *arg)
-{
-	struct race *race = arg;
-
-	wait_in_reboot(race->delay);
-	race->result = luo_open();
-	return NULL;
-}
-
-/* Create, preserve, unpreserve, close and open while the reboot is under way. */
-TEST_F_TIMEOUT(luo, race_with_reboot_pitfall_6, 120)
-{
-	static void *(* const racers[])(void *) = {
-		race_create, race_preserve, race_unpreserve, race_close, race_open,
-	};
-	int fd, session, error, refused = 0;
-	unsigned int i, delay;
-	char name[16];
-
-	if (access("/next/bzImage", R_OK))
-		SKIP(return, "no kernel to load in /next");
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "100"));
-	/* In the middle of the freeze, at its end and after it. */
-	for (delay = 90; delay <= 110; delay += 2) {
-		struct race races[5] = {};
-		bool injected;
-
-		fd = open(TEST_DEVICE, O_RDWR);
-		session = luo_create(self->dev, "frozen");
-		ASSERT_EQ(0, luo_preserve(session, fd, 1));
-		for (i = 0; i < 5; i++) {
-			snprintf(name, sizeof(name), "r%u", i);
-			races[i].dev = self->dev;
-			races[i].session = luo_create(self->dev, name);
-			ASSERT_GE(races[i].session, 0);
-			races[i].memfd = luo_memfd_filled(4 * LUO_PAGE, i);
-			ASSERT_EQ(0, luo_preserve(races[i].session, races[i].memfd, 1));
-			races[i].delay = delay * 1000 + i * 50;
-		}
-		/* The one to be preserved is another one. */
-		close(races[1].memfd);
-		races[1].memfd = luo_memfd_filled(4 * LUO_PAGE, 9);
-		for (i = 0; i < 5; i++)
-			ASSERT_EQ(0, pthread_create(&races[i].thread, NULL, racers[i], &races[i]));
-		ASSERT_EQ(0, late_failure(0, &error, &injected));
-		EXPECT_EQ(-EINVAL, error);
-		for (i = 0; i < 5; i++)
-			pthread_join(races[i].thread, NULL);
-
-		if (races[0].result >= 0) {
-			close(races[0].result);
-		} else {
-			EXPECT_EQ(-EBUSY, races[0].result);
-		}
-		if (races[1].result)
-			EXPECT_EQ(-EBUSY, races[1].result);
-		EXPECT_EQ(races[1].result ? 0 : -1, ftruncate(races[1].memfd, 0));
-		if (races[2].result)
-			EXPECT_EQ(-EBUSY, races[2].result);
-		EXPECT_EQ(races[2].result ? -1 : 0, ftruncate(races[2].memfd, 0));
-		EXPECT_EQ(0, races[3].result);
-		EXPECT_EQ(0, ftruncate(races[3].memfd, 0));
-		EXPECT_EQ(-EBUSY, races[4].result);
-
-		for (i = 0; i < 5; i++) {
-			refused += races[i].result == -EBUSY;
-			if (i != 3)
-				close(races[i].session);
-			close(races[i].memfd);
-		}
-		EXPECT_EQ(-EEXIST, luo_create(self->dev, "frozen"));
-		close(fd);
-		close(session);
-		EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
-	}
-	TH_LOG("%d of %d came while nothing could be changed", refused, 11 * 5);
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
-}
-
-/* Each allocation of creating a session and preserving files fails once. */
-TEST_F(luo, no_memory)
-{
-	static const size_t sizes[] = { 0, 3 * LUO_PAGE, 4 * LUO_MB, 1UL << 40 };
-	int session, other, fd, nth, err, total = 0;
-	unsigned int i;
-	bool injected;
-	long preserved;
-
-	ASSERT_EQ(0, luo_fail_setup());
-	luo_log_hide();
-	for (nth = 1, injected = true; injected && nth < 100; nth++) {
-		luo_fail_nth(nth);
-		session = luo_create(self->dev, "s");
-		injected = luo_has_failed();
-		if (session < 0) {
-			EXPECT_EQ(-ENOMEM, session);
-		} else {
-			close(session);
-		}
-		EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
-	}
-	EXPECT_FALSE(injected);
-	EXPECT_GT(nth, 3);
-	total += nth - 2;
-
-	session = luo_create(self->dev, "s");
-	ASSERT_GE(session, 0);
-	other = luo_create(self->dev, "t");
-	for (i = 0; i < 4; i++) {
-		fd = luo_memfd(sizes[i], MFD_ALLOW_SEALING);
-		if (i == 2)
-			ASSERT_EQ(0, luo_write(SHMEM_ENABLED, "always"));
-		if (sizes[i])
-			ASSERT_EQ(0, luo_file_fill(fd, sizes[i] > LUO_MB * 64 ? 1UL << 30 : 0,
-						   sizes[i] > LUO_MB * 64 ? LUO_MB : sizes[i], i));
-		EXPECT_EQ(0, luo_write(SHMEM_ENABLED, "never"));
-		preserved = luo_read_number(PRESERVED_PAGES);
-		for (nth = 1, injected = true; injected && nth < 1000; nth++) {
-			luo_fail_nth(nth);
-			err = luo_preserve(session, fd, 1);
-			injected = luo_has_failed();
-			if (err) {
-				EXPECT_EQ(-ENOMEM, err);
-				/* Nobody else is kept from it. */
-				EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
-				EXPECT_EQ(0, ftruncate(fd, sizes[i] + LUO_PAGE));
-				EXPECT_EQ(0, ftruncate(fd, sizes[i]));
-				EXPECT_EQ(0, luo_preserve(other, fd, 1));
-				EXPECT_EQ(0, luo_unpreserve(other, 1));
-			} else {
-				/* This must not need memory. */
-				luo_fail_nth(1);
-				EXPECT_EQ(0, luo_unpreserve(session, 1));
-				luo_has_failed();
-			}
-			EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
-		}
-		EXPECT_FALSE(injected);
-		EXPECT_GT(nth, 3);
-		total += nth - 2;
-		close(fd);
-	}
-	EXPECT_TRUE(luo_log_was_clean());
-	TH_LOG("%d allocations failed", total);
 	close(session);
 	close(other);
 }
@@ -1127,75 +779,6 @@ TEST_F(luo, sixteen_threads)
 		pthread_join(workers[i].thread, NULL);
 		EXPECT_EQ(0, workers[i].errors);
 	}
-}
-
-/* One session for all: of those who want a token, one gets it. */
-static void *fight(void *arg)
-{
-	struct worker *worker = arg;
-	int i, fd, err;
-
-	for (i = 0; i < 300; i++) {
-		fd = luo_memfd_filled(LUO_PAGE, i);
-		err = luo_preserve(worker->dev, fd, i % 7);
-		worker->errors += err && err != -EEXIST;
-		if (!err && i % 3)
-			worker->errors += !!luo_unpreserve(worker->dev, i % 7);
-		else if (!(i % 5))
-			luo_unpreserve(worker->dev, i % 7);
-		close(fd);
-	}
-	return NULL;
-}
-
-TEST_F(luo, sixteen_threads_in_a_session)
-{
-	int session = luo_create(self->dev, "s"), i;
-	struct worker workers[16] = {};
-
-	for (i = 0; i < 16; i++) {
-		workers[i].dev = session;
-		workers[i].number = i;
-		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, fight, &workers[i]));
-	}
-	for (i = 0; i < 16; i++)
-		pthread_join(workers[i].thread, NULL);
-	close(session);
-	EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
-}
-
-/* Fills holes as fast as it can. */
-static void *fill(void *arg)
-{
-	struct worker *worker = arg;
-	int i;
-
-	for (i = 0; i < 4096; i++)
-		worker->errors += !!luo_file_fill(worker->dev, i * LUO_PAGE, LUO_PAGE, i);
-	return NULL;
-}
-
-TEST_F(luo, holes_are_filled_meanwhile)
-{
-	int session = luo_create(self->dev, "s"), i, err, done = 0;
-	struct worker worker = { .dev = luo_memfd(4096 * LUO_PAGE, 0) };
-
-	ASSERT_EQ(0, pthread_create(&worker.thread, NULL, fill, &worker));
-	while (luo_blocks(worker.dev) < 4096 * (long)LUO_PAGE / 512 || !done) {
-		err = luo_preserve(session, worker.dev, 1);
-		if (err) {
-			EXPECT_EQ(-EBUSY, err);
-		} else {
-			done++;
-			EXPECT_EQ(0, luo_unpreserve(session, 1));
-		}
-	}
-	pthread_join(worker.thread, NULL);
-	EXPECT_EQ(0, worker.errors);
-	for (i = 0; i < 4096; i++)
-		ASSERT_EQ(1, luo_file_is_filled(worker.dev, i * LUO_PAGE, LUO_PAGE, i));
-	close(worker.dev);
-	close(session);
 }
 
 TEST_HARNESS_MAIN

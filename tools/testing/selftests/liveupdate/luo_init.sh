@@ -41,6 +41,8 @@ bench)
 	luo_bench $(option bench | tr , ' ')
 	;;
 esac
-echo "luo: mode $(option mode) stage $(option stage): $?"
+rc=$?
+dmesg -c
+echo "luo: mode $(option mode) stage $(option stage): $rc"
 echo "luo: done"
 poweroff -f
