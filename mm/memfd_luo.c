@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live update of memfds: the file handler "memfd-v2".
+ * Live update of memfds: the file handler "memfd-v2", as far as the kernel that
+ * preserves a memfd goes. memfd_luo_retrieve.c has the rest.
  *
  * A preserved memfd keeps working. Its size and its holes can't change while it
  * is preserved: growing, shrinking, fallocate() and hole punching fail with
@@ -13,12 +14,7 @@
  * Invariants:
  *  - a folio in the table is up to date, preserved, outside of scratch, and has
  *    our reference; the table is sorted by index, holes are not in it;
- *  - the flag of the inode is set exactly while there is a struct memfd_luo;
- *  - in the next kernel, a table is checked to its end before a folio is taken;
- *    a folio that is taken is in the file or in the batch of struct
- *    memfd_luo_in, so a retrieval that ran out of memory can go on;
- *  - memory of a table that can't be believed is never free: it stays preserved,
- *    or in a file that nobody can reach.
+ *  - the flag of the inode is set exactly while there is a struct memfd_luo.
  *
  * The inode lock is taken under the mutex of the session.
  */
@@ -33,7 +29,6 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/memfd.h>
-#include <linux/kmemleak.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
@@ -45,9 +40,7 @@
 #include <linux/vmalloc.h>
 
 #include "internal.h"
-
-#define MEMFD_LUO_SEALS		(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
-				 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
+#include "memfd_luo.h"
 
 /* A memfd that is preserved for the next kernel; under the session's mutex. */
 struct memfd_luo {
@@ -59,20 +52,6 @@ struct memfd_luo {
 	unsigned long nrpages;
 	/* num_poisoned_pages when the folios of @table were looked at */
 	long nr_poisoned;
-};
-
-#define MEMFD_LUO_BATCH		64
-
-/* A memfd that is being retrieved, kept between tries. */
-struct memfd_luo_in {
-	struct file *file;
-	struct memfd_luo_folio_ser *table;
-	unsigned long nr;
-	/* the entries below are restored, into the file or the batch */
-	unsigned long next;
-	struct folio *folios[MEMFD_LUO_BATCH];
-	pgoff_t indices[MEMFD_LUO_BATCH];
-	unsigned int nr_batch;
 };
 
 static struct folio *ser_folio(const struct memfd_luo_folio_ser *ser)
@@ -463,283 +442,6 @@ static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
 	memfd_write_ser(memfd, args->file);
 	inode_unlock(inode);
 	return err;
-}
-
-/*
- * In the next kernel.
- */
-
-static bool memfd_is_passing(int err)
-{
-	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
-}
-
-static int memfd_check_ser(const struct memfd_luo_ser *ser)
-{
-	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
-	    ser->seals & ~MEMFD_LUO_SEALS || ser->flags ||
-	    !ser->nr_folios != !ser->folios.first ||
-	    ser->nr_folios > div_u64((u64)ser->folios.total_pages << PAGE_SHIFT,
-				     sizeof(struct memfd_luo_folio_ser)))
-		return -EINVAL;
-	return 0;
-}
-
-/* A kernel without huge pages has no large folios in its page cache. */
-static int memfd_max_order(void)
-{
-	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ? MAX_PAGECACHE_ORDER : 0;
-}
-
-/* All entries, before one of them is believed. */
-static int memfd_check_table(const struct memfd_luo_folio_ser *table,
-			     unsigned long nr, u64 size)
-{
-	u64 end = DIV_ROUND_UP_ULL(size, PAGE_SIZE), next = 0;
-	unsigned long i;
-
-	for (i = 0; i < nr; i++) {
-		int order;
-
-		if (!table[i].pfn)
-			continue;
-		order = kho_preserved_order(PFN_PHYS((u64)table[i].pfn));
-		if (order > memfd_max_order())
-			return -EOPNOTSUPP;
-		if (order < 0 ||
-		    table[i].index < next || table[i].index >= end ||
-		    !IS_ALIGNED(table[i].index, BIT(order)) ||
-		    table[i].flags & ~(MEMFD_LUO_FOLIO_DIRTY |
-				       MEMFD_LUO_FOLIO_UPTODATE))
-			return -EINVAL;
-		next = table[i].index + BIT(order);
-		if (!(i % 1024))
-			cond_resched();
-	}
-	return 0;
-}
-
-static const struct memfd_luo_ser *memfd_find_ser(u64 phys)
-{
-	if (offset_in_page(phys) + sizeof(struct memfd_luo_ser) > PAGE_SIZE ||
-	    !kho_was_preserved(PAGE_ALIGN_DOWN(phys), 1))
-		return NULL;
-	return phys_to_virt(phys);
-}
-
-static struct file *memfd_make_file(const struct memfd_luo_ser *ser)
-{
-	struct file *file = shmem_file_setup("memfd:liveupdate", 0, VM_NORESERVE);
-	struct inode *inode;
-
-	if (IS_ERR(file))
-		return file;
-	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
-	file->f_flags |= O_LARGEFILE;
-	inode = file_inode(file);
-	i_size_write(inode, ser->size);
-	/* A memfd with that seal was made without the bits, or can do without. */
-	if (ser->seals & F_SEAL_EXEC)
-		inode->i_mode &= ~0111;
-	return file;
-}
-
-static struct memfd_luo_in *memfd_begin_retrieve(const struct memfd_luo_ser *ser)
-{
-	struct memfd_luo_in *in;
-	int err;
-
-	in = kzalloc(sizeof(*in), GFP_KERNEL);
-	if (!in)
-		return ERR_PTR(-ENOMEM);
-	in->file = memfd_make_file(ser);
-	if (IS_ERR(in->file)) {
-		/*
-		 * Nothing that is wrong with the memfd, whatever it is called:
-		 * no memory for an inode is ENOSPC, too many files is ENFILE.
-		 */
-		err = -ENOMEM;
-		goto free;
-	}
-
-	/* Last, as it takes what it restores. */
-	in->table = kho_restore_vmalloc(&ser->folios);
-	if (IS_ERR(in->table)) {
-		err = PTR_ERR(in->table);
-		goto put;
-	}
-	in->nr = ser->nr_folios;
-	err = memfd_check_table(in->table, in->nr, ser->size);
-	if (err) {
-		vfree(in->table);
-		goto put;
-	}
-	return in;
-
-put:
-	fput(in->file);
-free:
-	kfree(in);
-	return ERR_PTR(err);
-}
-
-/* Restore folios until the batch is full. */
-static int memfd_fill_batch(struct memfd_luo_in *in)
-{
-	for (; in->next < in->nr && in->nr_batch < MEMFD_LUO_BATCH; in->next++) {
-		const struct memfd_luo_folio_ser *ser = &in->table[in->next];
-		struct folio *folio;
-
-		if (!ser->pfn)
-			continue;
-		folio = kho_restore_folio(PFN_PHYS((u64)ser->pfn));
-		/* It was there a moment ago: somebody else's table has it too. */
-		if (!folio)
-			return -EINVAL;
-		if (folio_test_large(folio))
-			folio_set_large_rmappable(folio);
-		/* Never written to, so nobody knows what is in it. */
-		if (unlikely(!(ser->flags & MEMFD_LUO_FOLIO_UPTODATE)))
-			folio_zero_segment(folio, 0, folio_size(folio));
-		in->folios[in->nr_batch] = folio;
-		in->indices[in->nr_batch++] = ser->index;
-	}
-	return 0;
-}
-
-static int memfd_retrieve_folios(struct memfd_luo_in *in)
-{
-	struct inode *inode = file_inode(in->file);
-
-	while (in->next < in->nr || in->nr_batch) {
-		int added, i, err;
-
-		err = memfd_fill_batch(in);
-		if (err)
-			return err;
-		if (!in->nr_batch)
-			break;
-		added = shmem_add_restored_folios(inode, in->folios, in->indices,
-						  in->nr_batch);
-		/* What tmpfs calls a lack of space is a commit limit here. */
-		if (added < 0)
-			return added == -ENOSPC ? -ENOMEM : added;
-		/* The page cache has references of its own. */
-		for (i = 0; i < added; i++)
-			folio_put(in->folios[i]);
-		in->nr_batch -= added;
-		memmove(in->folios, in->folios + added,
-			in->nr_batch * sizeof(in->folios[0]));
-		memmove(in->indices, in->indices + added,
-			in->nr_batch * sizeof(in->indices[0]));
-		cond_resched();
-	}
-	return 0;
-}
-
-static void memfd_end_retrieve(struct memfd_luo_in *in)
-{
-	unsigned int i;
-
-	for (i = 0; i < in->nr_batch; i++)
-		folio_put(in->folios[i]);
-	fput(in->file);
-	vfree(in->table);
-	kfree(in);
-}
-
-/* Somebody else's table has one of the folios: whose the others are, who knows. */
-static void memfd_quarantine(struct memfd_luo_in *in)
-{
-	kmemleak_not_leak(in->file);
-	/* The references to the folios of the batch are kept, too. */
-	vfree(in->table);
-	kfree(in);
-}
-
-static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
-{
-	const struct memfd_luo_ser *ser = memfd_find_ser(args->serialized_data);
-	struct memfd_luo_in *in = args->private_data;
-	int err;
-
-	if (!ser || memfd_check_ser(ser)) {
-		pr_err("a memfd is described by nonsense, its memory is kept\n");
-		return -EINVAL;
-	}
-
-	if (!in) {
-		in = memfd_begin_retrieve(ser);
-		if (IS_ERR(in)) {
-			err = PTR_ERR(in);
-			goto failed;
-		}
-		args->private_data = in;
-	}
-	err = memfd_retrieve_folios(in);
-	if (!err && ser->seals & F_SEAL_WRITE)
-		err = mapping_deny_writable(in->file->f_mapping);
-	if (err) {
-		/* A passing failure goes on from here, a permanent one ends here. */
-		if (!memfd_is_passing(err)) {
-			args->private_data = NULL;
-			memfd_quarantine(in);
-		}
-		goto failed;
-	}
-
-	SHMEM_I(file_inode(in->file))->seals = ser->seals;
-	in->file->f_pos = ser->pos;
-	args->file = get_file(in->file);
-	args->private_data = NULL;
-	memfd_end_retrieve(in);
-	kho_restore_free(phys_to_virt(args->serialized_data));
-	return 0;
-
-failed:
-	if (!memfd_is_passing(err))
-		pr_err("a memfd can't be retrieved (%d), its memory is kept\n", err);
-	return err;
-}
-
-/* Nobody wants it: all its memory is free, if its table can be believed. */
-static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *in)
-{
-	if (!in) {
-		in = memfd_begin_retrieve(ser);
-		if (IS_ERR(in)) {
-			pr_err("a memfd can't be discarded (%ld), its memory is kept\n",
-			       PTR_ERR(in));
-			return;
-		}
-	}
-	for (; in->next < in->nr; in->next++) {
-		u64 pfn = in->table[in->next].pfn;
-		struct folio *folio = pfn ? kho_restore_folio(PFN_PHYS(pfn)) : NULL;
-
-		if (folio)
-			folio_put(folio);
-		if (!(in->next % 1024))
-			cond_resched();
-	}
-	memfd_end_retrieve(in);
-	kho_restore_free((void *)ser);
-}
-
-static void memfd_luo_finish(struct liveupdate_file_op_args *args)
-{
-	const struct memfd_luo_ser *ser;
-
-	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
-	if (args->retrieve_status)
-		return;
-	ser = memfd_find_ser(args->serialized_data);
-	if (!ser || memfd_check_ser(ser)) {
-		pr_err("a memfd is described by nonsense, its memory is kept\n");
-		return;
-	}
-	memfd_discard(ser, args->private_data);
-	args->private_data = NULL;
 }
 
 static const struct liveupdate_file_ops memfd_luo_ops = {

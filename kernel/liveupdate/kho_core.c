@@ -52,7 +52,7 @@ struct kho_subtree {
 
 /* The outgoing handover. */
 static struct kho_fdt_out {
-	/* protects the members that say so; taken before that of kho_memory.c */
+	/* protects the members that say so; taken before that of kho_preserve.c */
 	struct mutex lock;
 	/** @fdt: one preserved page; its contents under @lock */
 	void *fdt;

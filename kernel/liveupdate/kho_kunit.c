@@ -79,6 +79,9 @@ static void kho_map_test_orders(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kho_map_order(map, pfn, order), (int)order);
 		KUNIT_EXPECT_TRUE(test, kho_map_covers(map, pfn, 1UL << order));
 		KUNIT_EXPECT_FALSE(test, kho_map_covers(map, pfn, (1UL << order) + 1));
+		KUNIT_EXPECT_EQ(test, kho_map_take(map, pfn, order / 2), (int)order);
+		KUNIT_EXPECT_EQ(test, kho_map_take(map, pfn, order), -ENOENT);
+		KUNIT_EXPECT_EQ(test, kho_map_add(map, pfn, order), 0);
 		KUNIT_EXPECT_TRUE(test, kho_map_del(map, pfn, order));
 		KUNIT_EXPECT_FALSE(test, kho_map_del(map, pfn, order));
 	}

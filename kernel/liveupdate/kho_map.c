@@ -67,14 +67,10 @@ static unsigned long key_pfn(u64 key)
 	return (key & ~BIT_ULL(52 - order)) << order;
 }
 
-static unsigned long *kho_map_leaf(struct kho_map *map, u64 key)
+static noinline unsigned long *kho_map_walk(struct kho_map *map, u64 key)
 {
 	u64 *node = map->root;
 	unsigned int level;
-
-	/* Pages in a row are what is asked for most. */
-	if (map->last_leaf && map->last_key == key >> KHO_MAP_LEAF_BITS)
-		return map->last_leaf;
 
 	for (level = KHO_MAP_ROOT_LEVEL; node && level; level--) {
 		u64 phys = node[key_index(key, level)];
@@ -86,6 +82,15 @@ static unsigned long *kho_map_leaf(struct kho_map *map, u64 key)
 		map->last_leaf = (unsigned long *)node;
 	}
 	return (unsigned long *)node;
+}
+
+/* The leaf that was asked for last is map->last_leaf, if there was one. */
+static unsigned long *kho_map_leaf(struct kho_map *map, u64 key)
+{
+	/* Pages in a row are what is asked for most. */
+	if (likely(map->last_leaf && map->last_key == key >> KHO_MAP_LEAF_BITS))
+		return map->last_leaf;
+	return kho_map_walk(map, key);
 }
 
 /**
@@ -196,25 +201,6 @@ set:
 }
 
 /**
- * kho_map_clear - remove a block, keep all nodes
- * @map: the map
- * @pfn: as it was added
- * @order: as it was added
- *
- * For a map whose nodes belong to somebody else.
- *
- * Context: any, the caller holds the lock of the map.
- * Return: whether exactly this block was in the map.
- */
-bool kho_map_clear(struct kho_map *map, unsigned long pfn, unsigned int order)
-{
-	u64 key = kho_map_key(pfn, order);
-	unsigned long *leaf = kho_map_leaf(map, key);
-
-	return leaf && __test_and_clear_bit(key_bit(key), leaf);
-}
-
-/**
  * kho_map_del - remove a block
  * @map: the map
  * @pfn: as it was added
@@ -256,22 +242,49 @@ bool kho_map_test(struct kho_map *map, unsigned long pfn,
  * kho_map_order - order of the block that starts at a page frame
  * @map: the map
  * @pfn: page frame
- * @hint: order to try first
+ * @hint: order to try first, at most %KHO_MAP_MAX_ORDER
  *
  * Return: the order, or -ENOENT if no block starts there.
  */
 int kho_map_order(struct kho_map *map, unsigned long pfn,
 		  unsigned int hint)
 {
-	unsigned int order, max = pfn ? __ffs(pfn) : KHO_MAP_MAX_ORDER;
+	u64 key = kho_map_key(pfn, hint);
+	unsigned long *leaf;
+	unsigned int order;
 
-	max = min(max, KHO_MAP_MAX_ORDER);
-	if (hint <= max && kho_map_test(map, pfn, hint))
-		return hint;
-	for (order = 0; order <= max; order++)
-		if (order != hint && kho_map_test(map, pfn, order))
+	if (likely(IS_ALIGNED(pfn, BIT(hint)))) {
+		leaf = kho_map_leaf(map, key);
+		if (likely(leaf && test_bit(key_bit(key), leaf)))
+			return hint;
+	}
+	for (order = 0; order <= KHO_MAP_MAX_ORDER; order++) {
+		if (!IS_ALIGNED(pfn, BIT(order)))
+			break;
+		if (kho_map_test(map, pfn, order))
 			return order;
+	}
 	return -ENOENT;
+}
+
+/**
+ * kho_map_take - remove the block that starts at a page frame, keep all nodes
+ * @map: the map
+ * @pfn: page frame
+ * @hint: as of kho_map_order()
+ *
+ * For a map whose nodes belong to somebody else.
+ *
+ * Context: any, the caller holds the lock of the map.
+ * Return: the order of the block, or -ENOENT if none starts there.
+ */
+int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned int hint)
+{
+	int order = kho_map_order(map, pfn, hint);
+
+	if (order >= 0)
+		__clear_bit(key_bit(kho_map_key(pfn, order)), map->last_leaf);
+	return order;
 }
 
 /**

@@ -44,12 +44,12 @@ typedef int (*kho_map_node_fn)(phys_addr_t phys, void *arg);
 
 u64 kho_map_key(unsigned long pfn, unsigned int order);
 int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order);
-bool kho_map_clear(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_del(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_test(struct kho_map *map, unsigned long pfn,
 		  unsigned int order);
 int kho_map_order(struct kho_map *map, unsigned long pfn,
 		  unsigned int hint);
+int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned int hint);
 bool kho_map_covers(struct kho_map *map, unsigned long pfn,
 		    unsigned long nr_pages);
 int kho_map_area(struct kho_map *map, unsigned long area,

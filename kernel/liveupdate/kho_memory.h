@@ -5,14 +5,17 @@
 #include <linux/init.h>
 #include <linux/types.h>
 
+/* kho_preserve.c: for the next kernel */
 int kho_memory_create(void);
 phys_addr_t kho_memory_map_phys(void);
+unsigned long kho_nr_preserved(void);
+unsigned int kho_block_order(unsigned long pfn, unsigned long end);
+
+/* kho_restore.c: from the previous kernel */
 int kho_memory_ingest(phys_addr_t map_phys);
 void kho_memory_forget(void);
 void kho_memory_release_gaps(void);
-int kho_retain_pages(phys_addr_t phys, unsigned long nr_pages);
 bool kho_is_restorable(phys_addr_t phys, unsigned int order);
 unsigned long kho_nr_restorable(void);
-unsigned long kho_nr_preserved(void);
 
 #endif /* _KHO_MEMORY_H */

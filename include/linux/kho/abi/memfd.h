@@ -22,7 +22,8 @@ struct memfd_luo_folio_ser {
 	u64 pfn:52;
 	u64 flags:12;
 	u64 index;
-} __packed;
+};
+
 static_assert(sizeof(struct memfd_luo_folio_ser) == 16);
 
 /**

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory for the next kernel: the outgoing map, filled in this kernel and read
+ * by the next one.
+ *
+ * Invariants:
+ *  - what is in the map belongs to somebody who holds a reference to it;
+ *  - nothing in scratch is: the next kernel will have that for itself.
+ *
+ * Lock order: kho_out.lock is a leaf.
+ */
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+
+#include "kho_map.h"
+#include "kho_memory.h"
+#include "kho_scratch.h"
+
+static struct kho_out {
+	/* protects the members that say so; a leaf */
+	struct mutex lock;
+	/** @map: what is preserved for the next kernel; under @lock */
+	struct kho_map map;
+	/** @nr_pages: pages in @map; under @lock */
+	unsigned long nr_pages;
+} kho_out = {
+	.lock = __MUTEX_INITIALIZER(kho_out.lock),
+};
+
+/**
+ * kho_memory_create - make the outgoing map
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kho_memory_create(void)
+{
+	return kho_map_create(&kho_out.map);
+}
+
+/**
+ * kho_memory_map_phys - where the outgoing map is
+ *
+ * Return: physical address of its root.
+ */
+phys_addr_t kho_memory_map_phys(void)
+{
+	return virt_to_phys(kho_out.map.root);
+}
+
+/**
+ * kho_nr_preserved - how much is preserved for the next kernel
+ *
+ * Return: number of pages.
+ */
+unsigned long kho_nr_preserved(void)
+{
+	guard(mutex)(&kho_out.lock);
+	return kho_out.nr_pages;
+}
+
+static int kho_preserve_block(unsigned long pfn, unsigned int order)
+{
+	int err;
+
+	lockdep_assert_held(&kho_out.lock);
+
+	if (!kho_out.map.root)
+		return -EOPNOTSUPP;
+	if (kho_scratch_overlaps(PFN_PHYS(pfn), PAGE_SIZE << order))
+		return -ERANGE;
+	err = kho_map_add(&kho_out.map, pfn, order);
+	if (!err)
+		kho_out.nr_pages += BIT(order);
+	return err;
+}
+
+static void kho_unpreserve_block(unsigned long pfn, unsigned int order)
+{
+	lockdep_assert_held(&kho_out.lock);
+
+	if (WARN_ON_ONCE(!kho_map_del(&kho_out.map, pfn, order)))
+		return;
+	kho_out.nr_pages -= BIT(order);
+}
+
+/**
+ * kho_preserve_folio - preserve a folio across kexec
+ * @folio: the caller holds a reference until kho_unpreserve_folio()
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EEXIST if it is preserved already, -ERANGE if it lies in scratch
+ * (migrate it and try again), -ENOMEM, or -EOPNOTSUPP with KHO off.
+ */
+int kho_preserve_folio(struct folio *folio)
+{
+	guard(mutex)(&kho_out.lock);
+	return kho_preserve_block(folio_pfn(folio), folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_preserve_folio);
+
+/**
+ * kho_unpreserve_folio - undo kho_preserve_folio()
+ * @folio: as it was preserved
+ *
+ * Context: process context, may sleep.
+ */
+void kho_unpreserve_folio(struct folio *folio)
+{
+	guard(mutex)(&kho_out.lock);
+	kho_unpreserve_block(folio_pfn(folio), folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
+
+/**
+ * kho_block_order - size of the first block of a range
+ * @pfn: first page frame of the range
+ * @end: page frame behind it
+ *
+ * A range is kept as naturally aligned blocks, none of which spans two nodes.
+ * Both kernels cut a range alike, so nobody has to remember the cuts.
+ *
+ * Return: the order of the block at @pfn.
+ */
+unsigned int kho_block_order(unsigned long pfn, unsigned long end)
+{
+	unsigned int order = ilog2(end - pfn);
+
+	if (pfn)
+		order = min_t(unsigned int, order, __ffs(pfn));
+	order = min_t(unsigned int, order, KHO_MAP_MAX_ORDER);
+	while (order && pfn_to_nid(pfn) != pfn_to_nid(pfn + BIT(order) - 1))
+		order--;
+	return order;
+}
+
+/* Undo the blocks from @pfn to @stop of a range that was cut up to @end. */
+static void kho_unpreserve_range(unsigned long pfn, unsigned long stop,
+				 unsigned long end)
+{
+	unsigned int order;
+
+	for (; pfn < stop; pfn += BIT(order)) {
+		order = kho_block_order(pfn, end);
+		kho_unpreserve_block(pfn, order);
+	}
+}
+
+/**
+ * kho_preserve_pages - preserve a range of pages across kexec
+ * @page: first page
+ * @nr_pages: length of the range
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno as of kho_preserve_folio(), with nothing
+ * preserved.
+ */
+int kho_preserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unsigned long first = page_to_pfn(page), end = first + nr_pages, pfn;
+	unsigned int order;
+	int err;
+
+	guard(mutex)(&kho_out.lock);
+
+	for (pfn = first; pfn < end; pfn += BIT(order)) {
+		order = kho_block_order(pfn, end);
+		err = kho_preserve_block(pfn, order);
+		if (err) {
+			kho_unpreserve_range(first, pfn, end);
+			return err;
+		}
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_preserve_pages);
+
+/**
+ * kho_unpreserve_pages - undo kho_preserve_pages()
+ * @page: as it was preserved
+ * @nr_pages: as it was preserved, a part of the range won't do
+ *
+ * Context: process context, may sleep.
+ */
+void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	guard(mutex)(&kho_out.lock);
+	kho_unpreserve_range(pfn, pfn + nr_pages, pfn + nr_pages);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
+
+/**
+ * kho_is_preserved - is a block preserved for the next kernel?
+ * @phys: physical address
+ * @order: order it was preserved with
+ *
+ * Context: process context, may sleep.
+ * Return: whether it is.
+ */
+bool kho_is_preserved(phys_addr_t phys, unsigned int order)
+{
+	guard(mutex)(&kho_out.lock);
+	return kho_out.map.root &&
+	       kho_map_test(&kho_out.map, PHYS_PFN(phys), order);
+}
+
+/**
+ * kho_alloc_preserve - allocate memory and preserve it
+ * @size: in bytes, rounded up to a power of two of pages
+ *
+ * Context: process context, may sleep.
+ * Return: zeroed memory, or an ERR_PTR().
+ */
+void *kho_alloc_preserve(size_t size)
+{
+	struct folio *folio;
+	int err;
+
+	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, get_order(size));
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+	err = kho_preserve_folio(folio);
+	if (err) {
+		folio_put(folio);
+		return ERR_PTR(err);
+	}
+	return folio_address(folio);
+}
+EXPORT_SYMBOL_GPL(kho_alloc_preserve);
+
+/**
+ * kho_unpreserve_free - undo kho_alloc_preserve()
+ * @mem: its result, NULL is ignored
+ *
+ * Context: process context, may sleep.
+ */
+void kho_unpreserve_free(void *mem)
+{
+	if (!mem)
+		return;
+	kho_unpreserve_folio(virt_to_folio(mem));
+	folio_put(virt_to_folio(mem));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_free);
