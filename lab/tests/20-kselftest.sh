@@ -5,4 +5,4 @@
 
 INITRD=$(vm_selftests)
 export INITRD
-APPEND="luo.mode=selftest" vm_run selftest "luo: done"
+APPEND="luo.mode=selftest" vm_run selftest "luo: mode selftest stage : 0"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # /init of the test machine. What it does is on the kernel's command line:
 #
-#	luo.mode=selftest		run liveupdate_test
+#	luo.mode=selftest		run the tests that need no kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next="option option"	options for the next kernel
@@ -26,7 +26,11 @@ echo 5 >/proc/sys/kernel/printk
 
 case $(option mode) in
 selftest)
-	liveupdate_test
+	bad=0
+	for test in liveupdate_test memfd_test reboot_test stress_test; do
+		"$test" || bad=1
+	done
+	(exit $bad)
 	;;
 kexec)
 	# shellcheck disable=SC2046 # several options are several words
@@ -41,8 +45,6 @@ bench)
 	luo_bench $(option bench | tr , ' ')
 	;;
 esac
-rc=$?
-dmesg -c
-echo "luo: mode $(option mode) stage $(option stage): $rc"
+echo "luo: mode $(option mode) stage $(option stage): $?"
 echo "luo: done"
 poweroff -f

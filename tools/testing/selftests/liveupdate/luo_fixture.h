@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests without a successful kexec have in common. A number behind
+ * "pitfall" is one of the list of bugs that others had.
+ */
+#ifndef LUO_FIXTURE_H
+#define LUO_FIXTURE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "luo_util.h"
+
+#include "../kselftest_harness.h"
+
+#define PRESERVED_PAGES	"/sys/kernel/debug/kho/out/preserved_pages"
+#define TEST_FAIL	"/sys/module/luo_test_handler/parameters/fail"
+#define TEST_DELAY	"/sys/module/luo_test_handler/parameters/freeze_delay_ms"
+#define TEST_CALLS	"/sys/module/luo_test_handler/parameters/calls"
+#define TEST_DEVICE	"/dev/liveupdate_test"
+#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+FIXTURE(luo) {
+	int dev;
+	long preserved;
+};
+
+FIXTURE_SETUP(luo)
+{
+	self->dev = luo_open();
+	ASSERT_GE(self->dev, 0);
+	self->preserved = luo_read_number(PRESERVED_PAGES);
+	ASSERT_GT(self->preserved, 0);
+}
+
+/* Whatever a test did, nothing of it is left. */
+FIXTURE_TEARDOWN(luo)
+{
+	close(self->dev);
+	EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
+}
+
+#endif /* LUO_FIXTURE_H */

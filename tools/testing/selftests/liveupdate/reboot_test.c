@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kexecs that fail: without an image, at freezing, late, without memory, and in
+ * a race with everything else. All is as it was before.
+ */
+#define _GNU_SOURCE
+#include "luo_fixture.h"
+
+/* Without an image a kexec fails before anything has happened. */
+TEST_F(luo, kexec_without_image)
+{
+	int session = luo_create(self->dev, "s"), fd = luo_memfd_filled(LUO_PAGE, 1);
+
+	/* Nothing would be lost, so it is kexec that says no. */
+	EXPECT_EQ(-EINVAL, luo_kexec());
+	ASSERT_EQ(0, luo_preserve(session, fd, 1));
+	EXPECT_EQ(-EINVAL, luo_kexec());
+	EXPECT_EQ(-EEXIST, luo_create(self->dev, "s"));
+	EXPECT_EQ(0, luo_unpreserve(session, 1));
+	EXPECT_EQ(0, luo_preserve(session, fd, 1));
+	close(fd);
+	close(session);
+	session = luo_create(self->dev, "s");
+	EXPECT_GE(session, 0);
+	close(session);
+}
+
+/* How often an operation of the test device was called. */
+static int calls(const char *op)
+{
+	FILE *file = fopen(TEST_CALLS, "re");
+	char line[64];
+	int number = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, op, strlen(op)) && line[strlen(op)] == ':')
+			number = atoi(line + strlen(op) + 1);
+	if (file)
+		fclose(file);
+	return number;
+}
+
+TEST_F(luo, preserve_fails)
+{
+	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
+	int unpreserved = calls("unpreserve");
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, luo_write(TEST_FAIL, "preserve:5"));
+	EXPECT_EQ(-EIO, luo_preserve(session, fd, 1));
+	EXPECT_EQ(unpreserved, calls("unpreserve"));
+	EXPECT_EQ(-ENOENT, luo_unpreserve(session, 1));
+	EXPECT_EQ(0, luo_preserve(session, fd, 1));
+	EXPECT_EQ(-EBUSY, luo_preserve(session, fd, 2));
+	close(fd);
+	close(session);
+	EXPECT_EQ(unpreserved + 1, calls("unpreserve"));
+}
+
+/* The second of three files can't be frozen: none of them is. */
+TEST_F(luo, freeze_fails_pitfall_7)
+{
+	int session = luo_create(self->dev, "s");
+	int other = luo_create(self->dev, "t"), fds[3], i, memfd;
+	int frozen = calls("freeze"), unfrozen = calls("unfreeze");
+	uint64_t number = 7;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	memfd = luo_memfd_filled(4 * LUO_PAGE, 7);
+	ASSERT_EQ(0, luo_preserve(other, memfd, 9));
+	for (i = 0; i < 3; i++) {
+		fds[i] = open(TEST_DEVICE, O_RDWR);
+		ASSERT_GE(fds[i], 0);
+		ASSERT_EQ(0, luo_preserve(session, fds[i], i));
+	}
+	ASSERT_EQ(0, luo_kexec_load_kernel());
+	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5:1"));
+	EXPECT_EQ(-EIO, luo_kexec());
+	EXPECT_EQ(frozen + 2, calls("freeze"));
+	EXPECT_EQ(unfrozen + 1, calls("unfreeze"));
+
+	/* All as before, and usable. */
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(8, write(fds[i], &number, sizeof(number)));
+	EXPECT_EQ(0, luo_unpreserve(session, 1));
+	EXPECT_EQ(0, luo_preserve(session, fds[1], 1));
+	EXPECT_EQ(-1, ftruncate(memfd, 0));
+	EXPECT_EQ(0, luo_unpreserve(other, 9));
+	EXPECT_EQ(0, ftruncate(memfd, 0));
+	EXPECT_EQ(0, luo_kexec_unload());
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	close(memfd);
+	close(session);
+	close(other);
+}
+
+/* What threads do in the middle of a reboot is timed from its beginning. */
+static atomic_bool rebooting;
+
+static void wait_in_reboot(useconds_t delay)
+{
+	while (!rebooting)
+		usleep(100);
+	usleep(delay);
+}
+
+/* Takes the image away while a file is being frozen. */
+static void *unload(void *arg)
+{
+	bool *done = arg;
+
+	wait_in_reboot(10 * 1000);
+	*done = !luo_kexec_unload();
+	return NULL;
+}
+
+/*
+ * A kexec that fails after everything was frozen and handed over. 0 if it did;
+ * if @nth, that allocation of it fails too.
+ */
+static int late_failure(int nth, int *error, bool *injected)
+{
+	bool unloaded = false;
+	pthread_t thread;
+
+	*injected = false;
+	if (luo_kexec_load_kernel())
+		return -1;
+	if (pthread_create(&thread, NULL, unload, &unloaded))
+		return -1;
+	rebooting = true;
+	if (nth)
+		luo_fail_nth(nth);
+	*error = luo_kexec();
+	if (nth)
+		*injected = luo_has_failed();
+	pthread_join(thread, NULL);
+	rebooting = false;
+	return unloaded ? 0 : -1;
+}
+
+TEST_F(luo, kexec_fails_late_pitfall_7)
+{
+	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
+	int memfd = luo_memfd_filled(4 * LUO_PAGE, 7), i, error;
+	long preserved;
+	bool injected;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	ASSERT_EQ(0, luo_preserve(session, memfd, 1));
+	ASSERT_EQ(0, luo_preserve(session, fd, 2));
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
+	preserved = luo_read_number(PRESERVED_PAGES);
+	for (i = 0; i < 3; i++) {
+		int frozen = calls("freeze"), unfrozen = calls("unfreeze");
+		uint64_t number = i;
+
+		ASSERT_EQ(0, late_failure(0, &error, &injected));
+		EXPECT_EQ(-EINVAL, error);
+		EXPECT_EQ(frozen + 1, calls("freeze"));
+		EXPECT_EQ(unfrozen + 1, calls("unfreeze"));
+		/* What was written for the next kernel is gone. */
+		EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
+		EXPECT_EQ(8, write(fd, &number, sizeof(number)));
+		EXPECT_EQ(0, luo_file_fill(memfd, 0, 4 * LUO_PAGE, i));
+		EXPECT_EQ(-1, ftruncate(memfd, 0));
+		EXPECT_EQ(-EEXIST, luo_create(self->dev, "s"));
+	}
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
+	close(fd);
+	close(session);
+	EXPECT_EQ(0, ftruncate(memfd, 0));
+	close(memfd);
+}
+
+/* Every allocation between reboot(2) and the jump fails once. */
+TEST_F_TIMEOUT(luo, freeze_without_memory_pitfall_7, 120)
+{
+	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
+	int memfd = luo_memfd(64 * LUO_PAGE, 0), nth, error, i, holes = 0;
+	bool injected = true;
+	long preserved;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	ASSERT_EQ(0, luo_fail_setup());
+	ASSERT_EQ(0, luo_file_fill(memfd, 0, LUO_PAGE, 0));
+	ASSERT_EQ(0, luo_preserve(session, memfd, 1));
+	ASSERT_EQ(0, luo_preserve(session, fd, 2));
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
+	luo_log_hide();
+	for (nth = 1; injected && nth < 100; nth++) {
+		/* So that the table has to be made anew. */
+		if (holes < 63) {
+			holes++;
+			EXPECT_EQ(0, luo_file_fill(memfd, holes * LUO_PAGE, LUO_PAGE, holes));
+		}
+		preserved = luo_read_number(PRESERVED_PAGES);
+		ASSERT_EQ(0, late_failure(nth, &error, &injected));
+		if (injected && error != -EINVAL)
+			EXPECT_EQ(-ENOMEM, error);
+		EXPECT_GE(luo_read_number(PRESERVED_PAGES), preserved);
+		EXPECT_EQ(0, luo_unpreserve(session, 2));
+		EXPECT_EQ(0, luo_preserve(session, fd, 2));
+		EXPECT_EQ(-1, ftruncate(memfd, 0));
+	}
+	EXPECT_TRUE(luo_log_was_clean());
+	EXPECT_GT(nth, 3);
+	EXPECT_FALSE(injected);
+	TH_LOG("%d allocations failed", nth - 2);
+	for (i = 0; i <= holes; i++)
+		EXPECT_EQ(1, luo_file_is_filled(memfd, i * LUO_PAGE, LUO_PAGE, i));
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
+	close(fd);
+	close(session);
+	EXPECT_EQ(0, ftruncate(memfd, 0));
+	close(memfd);
+}
+
+struct race {
+	pthread_t thread;
+	int dev;
+	int session;
+	int memfd;
+	int result;
+	useconds_t delay;
+};
+
+static void *race_create(void *arg)
+{
+	struct race *race = arg;
+
+	wait_in_reboot(race->delay);
+	race->result = luo_create(race->dev, "race");
+	return NULL;
+}
+
+static void *race_preserve(void *arg)
+{
+	struct race *race = arg;
+
+	wait_in_reboot(race->delay);
+	race->result = luo_preserve(race->session, race->memfd, 77);
+	return NULL;
+}
+
+static void *race_unpreserve(void *arg)
+{
+	struct race *race = arg;
+
+	wait_in_reboot(race->delay);
+	race->result = luo_unpreserve(race->session, 1);
+	return NULL;
+}
+
+static void *race_close(void *arg)
+{
+	struct race *race = arg;
+
+	wait_in_reboot(race->delay);
+	race->result = close(race->session);
+	return NULL;
+}
+
+static void *race_open(void *arg)
+{
+	struct race *race = arg;
+
+	wait_in_reboot(race->delay);
+	race->result = luo_open();
+	return NULL;
+}
+
+/* Create, preserve, unpreserve, close and open while the reboot is under way. */
+TEST_F_TIMEOUT(luo, race_with_reboot_pitfall_6, 120)
+{
+	static void *(* const racers[])(void *) = {
+		race_create, race_preserve, race_unpreserve, race_close, race_open,
+	};
+	int fd, session, error, refused = 0;
+	unsigned int i, delay;
+	char name[16];
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "100"));
+	/* In the middle of the freeze, at its end and after it. */
+	for (delay = 90; delay <= 110; delay += 2) {
+		struct race races[5] = {};
+		bool injected;
+
+		fd = open(TEST_DEVICE, O_RDWR);
+		session = luo_create(self->dev, "frozen");
+		ASSERT_EQ(0, luo_preserve(session, fd, 1));
+		for (i = 0; i < 5; i++) {
+			snprintf(name, sizeof(name), "r%u", i);
+			races[i].dev = self->dev;
+			races[i].session = luo_create(self->dev, name);
+			ASSERT_GE(races[i].session, 0);
+			races[i].memfd = luo_memfd_filled(4 * LUO_PAGE, i);
+			ASSERT_EQ(0, luo_preserve(races[i].session, races[i].memfd, 1));
+			races[i].delay = delay * 1000 + i * 50;
+		}
+		/* The one to be preserved is another one. */
+		close(races[1].memfd);
+		races[1].memfd = luo_memfd_filled(4 * LUO_PAGE, 9);
+		for (i = 0; i < 5; i++)
+			ASSERT_EQ(0, pthread_create(&races[i].thread, NULL, racers[i], &races[i]));
+		ASSERT_EQ(0, late_failure(0, &error, &injected));
+		EXPECT_EQ(-EINVAL, error);
+		for (i = 0; i < 5; i++)
+			pthread_join(races[i].thread, NULL);
+
+		if (races[0].result >= 0) {
+			close(races[0].result);
+		} else {
+			EXPECT_EQ(-EBUSY, races[0].result);
+		}
+		if (races[1].result)
+			EXPECT_EQ(-EBUSY, races[1].result);
+		EXPECT_EQ(races[1].result ? 0 : -1, ftruncate(races[1].memfd, 0));
+		if (races[2].result)
+			EXPECT_EQ(-EBUSY, races[2].result);
+		EXPECT_EQ(races[2].result ? -1 : 0, ftruncate(races[2].memfd, 0));
+		EXPECT_EQ(0, races[3].result);
+		EXPECT_EQ(0, ftruncate(races[3].memfd, 0));
+		EXPECT_EQ(-EBUSY, races[4].result);
+
+		for (i = 0; i < 5; i++) {
+			refused += races[i].result == -EBUSY;
+			if (i != 3)
+				close(races[i].session);
+			close(races[i].memfd);
+		}
+		EXPECT_EQ(-EEXIST, luo_create(self->dev, "frozen"));
+		close(fd);
+		close(session);
+		EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
+	}
+	TH_LOG("%d of %d came while nothing could be changed", refused, 11 * 5);
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
+}
+
+TEST_HARNESS_MAIN
