@@ -8,7 +8,7 @@ packages=(
 	linux-source-6.12 build-essential bc bison flex libelf-dev libssl-dev
 	cpio kmod rsync xz-utils lz4 gawk ccache
 	# what it runs in
-	qemu-system-x86 busybox-static
+	qemu-system-x86 busybox-static kexec-tools
 	# the series and its checks; checkpatch wants the two of python
 	git perl python3 python3-ply python3-git sparse shellcheck
 )

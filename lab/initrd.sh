@@ -3,8 +3,8 @@
 #
 #	lab/initrd.sh OUT INIT [FILE[:DEST]]...
 #
-# A FILE goes to /bin unless DEST says where, and keeps its mode. The result
-# depends on the contents only.
+# A FILE goes to /bin unless DEST says where, and keeps its mode; the libraries
+# it needs come along. The result depends on the contents only.
 . "$(dirname "$0")/lib.sh"
 
 [ $# -ge 2 ] || die "usage: lab/initrd.sh OUT INIT [FILE[:DEST]]..."
@@ -32,6 +32,9 @@ for item in "$@"; do
 	# Not through the link of an applet of that name.
 	rm -f "$root/$dest"
 	cp --preserve=mode "$file" "$root/$dest"
+	while read -r library; do
+		install -D "$library" "$root/$library"
+	done < <(ldd "$file" 2>/dev/null | grep -o '/[^ ]*')
 done
 
 find "$root" -exec touch -h -d @0 {} +

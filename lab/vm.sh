@@ -44,6 +44,17 @@ vm_selftests() {
 	for file in "$bin"/*; do
 		if [ -f "$file" ] && [ -x "$file" ]; then files+=("$file"); fi
 	done
-	"$REPO/lab/initrd.sh" "$OUT/selftests.initrd" "$LINUX/$from/luo_init.sh" "${files[@]}"
+	"$REPO/lab/initrd.sh" "$OUT/selftests.initrd" "$LINUX/$from/luo_init.sh" "${files[@]}" /sbin/kexec
 	echo "$OUT/selftests.initrd"
+}
+
+# vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.
+# out/bzImage stays the ordinary one.
+vm_kernel() {
+	FRAGMENT=$1 "$REPO/lab/kernel.sh" >"$LOGS/${1##*/}.log" 2>&1 &&
+		"$REPO/lab/kernel.sh" >>"$LOGS/${1##*/}.log" 2>&1 || {
+		tail -n 40 "$LOGS/${1##*/}.log" >&2
+		return 1
+	}
+	echo "$OUT/build-${1##*config.}/arch/x86/boot/bzImage"
 }

@@ -51,6 +51,7 @@ void kho_scratch_reserve(void);
 void kho_scratch_mark(void);
 int kho_fill_kimage(struct kimage *image);
 int kho_check_image(void);
+int kho_cmdline_off(const struct kimage *image, const char *option);
 int kho_walk_scratch(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *res, void *arg));
 

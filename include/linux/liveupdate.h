@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct file;
+struct kimage;
 struct liveupdate_file_handler;
 struct module;
 
@@ -85,6 +86,8 @@ struct liveupdate_file_handler {
 #ifdef CONFIG_LIVEUPDATE
 
 bool liveupdate_enabled(void);
+int liveupdate_load_image(struct kimage *image);
+int liveupdate_check_image(void);
 int liveupdate_reboot(void);
 void liveupdate_reboot_failed(void);
 int liveupdate_register_file_handler(struct liveupdate_file_handler *handler);
@@ -95,6 +98,16 @@ void liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
 static inline bool liveupdate_enabled(void)
 {
 	return false;
+}
+
+static inline int liveupdate_load_image(struct kimage *image)
+{
+	return 0;
+}
+
+static inline int liveupdate_check_image(void)
+{
+	return 0;
 }
 
 static inline int liveupdate_reboot(void)

@@ -28,6 +28,7 @@
 #include <linux/io.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
+#include <linux/kstrtox.h>
 #include <linux/libfdt.h>
 #include <linux/list.h>
 #include <linux/memblock.h>
@@ -445,6 +446,37 @@ off:
 core_initcall(kho_init);
 
 /**
+ * kho_cmdline_off - does the command line of an image turn an option off?
+ * @image: of kexec_file_load(), being loaded
+ * @option: name of a boolean early parameter
+ *
+ * Context: process context, may sleep.
+ * Return: 1 if it does, 0 if not, or -ENOMEM.
+ */
+int kho_cmdline_off(const struct kimage *image, const char *option)
+{
+	char *copy __free(kfree) = NULL, *args, *param, *value;
+	bool on = true, last;
+
+	if (!image->cmdline_buf_len)
+		return 0;
+	copy = kmemdup_nul(image->cmdline_buf, image->cmdline_buf_len, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+
+	args = skip_spaces(copy);
+	while (*args) {
+		args = next_arg(args, &param, &value);
+		if (!value && !strcmp(param, "--"))
+			break;
+		/* The last one counts, and nonsense does not. */
+		if (value && !strcmp(param, option) && !kstrtobool(value, &last))
+			on = last;
+	}
+	return !on;
+}
+
+/**
  * kho_fill_kimage - add the handover to an image that is being loaded
  * @image: of kexec_file_load()
  *
@@ -467,6 +499,14 @@ int kho_fill_kimage(struct kimage *image)
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
+	err = kho_cmdline_off(image, "kho");
+	if (err < 0)
+		return err;
+	if (err) {
+		pr_warn("the kernel that is loaded has kho=off: it gets no handover\n");
+		return 0;
+	}
+
 	scratch = kho_scratch_table(&nr);
 	kbuf.bufsz = nr * sizeof(*scratch);
 	kbuf.memsz = kbuf.bufsz;
@@ -485,7 +525,8 @@ int kho_fill_kimage(struct kimage *image)
 /**
  * kho_check_image - will the loaded image get the handover?
  *
- * Return: 0 if it will, -ENOENT if there is no image or one of kexec_load().
+ * Return: 0 if it will; -ENOENT if there is no image, or one of kexec_load(), or
+ * one with kho=off.
  */
 int kho_check_image(void)
 {

@@ -18,6 +18,7 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
 #include <linux/kstrtox.h>
@@ -62,6 +63,11 @@ bool liveupdate_enabled(void)
 }
 EXPORT_SYMBOL_GPL(liveupdate_enabled);
 
+static bool luo_image_takes_files(void)
+{
+	return !kho_check_image() && !kexec_image->liveupdate_off;
+}
+
 static int luo_publish(void)
 {
 	struct luo_ser *ser;
@@ -101,6 +107,45 @@ static void luo_unpublish(void)
 }
 
 /**
+ * liveupdate_load_image - note what an image thinks of live update
+ * @image: of kexec_file_load(), being loaded
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int liveupdate_load_image(struct kimage *image)
+{
+	int off;
+
+	if (!liveupdate_enabled() || image->type == KEXEC_TYPE_CRASH)
+		return 0;
+	off = kho_cmdline_off(image, "liveupdate");
+	if (off < 0)
+		return off;
+	image->liveupdate_off = off;
+	if (off)
+		pr_warn("the kernel that is loaded has liveupdate=off: it can't have any file\n");
+	return 0;
+}
+
+/**
+ * liveupdate_check_image - can the image still take what is frozen?
+ *
+ * It may have been replaced after liveupdate_reboot().
+ *
+ * Context: process context, the kexec lock is held.
+ * Return: 0 or -EINVAL.
+ */
+int liveupdate_check_image(void)
+{
+	guard(rwsem_read)(&luo_reboot_lock);
+	if (!luo_out || luo_image_takes_files())
+		return 0;
+	pr_err("the kexec image has been replaced by one that takes no files\n");
+	return -EINVAL;
+}
+
+/**
  * liveupdate_reboot - prepare for the jump into the next kernel
  *
  * Freezes and serialises all sessions. From then on user space can't change
@@ -125,7 +170,7 @@ int liveupdate_reboot(void)
 		return -EBUSY;
 
 	luo_session_count(&sessions, &files, &incoming);
-	if (kho_check_image()) {
+	if (!luo_image_takes_files()) {
 		if (files) {
 			pr_err("no kexec image that takes a handover: %lu files in %lu sessions would be lost\n",
 			       files, sessions);

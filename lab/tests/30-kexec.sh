@@ -17,14 +17,3 @@ MEM=2G SMP=2,sockets=2 APPEND="$kexec luo.hops=1" \
 	vm_run kexec-numa "luo: mode kexec stage 1: 0"
 MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 	vm_run kexec-scratch-bytes "luo: mode kexec stage 1: 0"
-
-# Pitfall 25: the next kernel does not want it. It says so, and boots.
-log=$LOGS/vm-kexec-kho-off.log
-APPEND="$kexec luo.hops=1 luo.next=kho=off" "$REPO/lab/run.sh" >"$log" 2>&1 || true
-if grep -q "KHO: off: what the previous kernel preserved is lost" "$log" &&
-	grep -q "luo: done" "$log"; then
-	pass "kexec-kho-off: the next kernel says what it ignores (pitfall 25)"
-else
-	fail "kexec-kho-off: the next kernel says what it ignores (pitfall 25)"
-	tail -n 40 "$log" | sed 's/^/# /'
-fi

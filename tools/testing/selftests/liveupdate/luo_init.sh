@@ -4,8 +4,10 @@
 #
 #	luo.mode=selftest		run the tests that need no kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
+#	luo.mode=classic		kexec_load(2), with nothing to carry
 #	luo.mode=demo			the demonstration of "make demo"
-#	luo.next="option option"	options for the next kernel
+#	luo.next=option,option		options for the next kernel
+#	luo.crash			a crash kernel is loaded, and a crash is the end
 #
 # The machine is switched off at the end, after a line "luo: done".
 
@@ -17,6 +19,7 @@ mount -t tmpfs none /tmp
 [ -e /dev/null ] || mount -t devtmpfs none /dev
 mount -t debugfs none /sys/kernel/debug
 
+next="console=ttyS0 panic=-1 no_timer_check"
 option() { sed -n "s/.*luo\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 
 # The kernel and the initramfs for the kexec.
@@ -33,8 +36,23 @@ selftest)
 	(exit $bad)
 	;;
 kexec)
+	if grep -qw luo.crash /proc/cmdline; then
+		kexec -p -s /next/bzImage --initrd=/next/initrd \
+			--append="$next luo.mode=kexec luo.stage=1 luo.hops=1 luo.gone" || exit
+	fi
 	# shellcheck disable=SC2046 # several options are several words
 	luo_kexec "$(option stage)" "$(option hops)" $(option next | tr , ' ')
+	;;
+classic)
+	if [ "$(option stage)" = 0 ]; then
+		kexec -c -l /next/bzImage --initrd=/next/initrd \
+			--append="$next luo.mode=classic luo.stage=1" && kexec -e
+		echo "not ok 1 classic_kexec"
+	elif dmesg | grep "KHO: kexec"; then
+		echo "not ok 1 classic_kexec_has_no_handover"
+	else
+		echo "ok 1 classic_kexec_has_no_handover"
+	fi
 	;;
 demo)
 	luo_demo "$(option stage)"

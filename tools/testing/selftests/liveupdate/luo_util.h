@@ -319,11 +319,11 @@ static inline int luo_log_was_clean(void)
 #endif
 
 /* For a kexec that is to fail. */
-static inline int luo_kexec_load_kernel(void)
+static inline int luo_kexec_load_kernel(const char *cmdline)
 {
 	int kernel = open("/next/bzImage", O_RDONLY | O_CLOEXEC), err = 0;
 
-	if (syscall(SYS_kexec_file_load, kernel, -1, 1UL, "",
+	if (syscall(SYS_kexec_file_load, kernel, -1, strlen(cmdline) + 1, cmdline,
 		    (unsigned long)KEXEC_FILE_NO_INITRAMFS))
 		err = -errno;
 	close(kernel);

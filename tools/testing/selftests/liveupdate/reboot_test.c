@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "luo_fixture.h"
 
+#include <linux/kexec.h>
+
 /* Without an image a kexec fails before anything has happened. */
 TEST_F(luo, kexec_without_image)
 {
@@ -22,6 +24,92 @@ TEST_F(luo, kexec_without_image)
 	close(session);
 	session = luo_create(self->dev, "s");
 	EXPECT_GE(session, 0);
+	close(session);
+}
+
+/* What kexec_load(2) is given; it would not run. */
+static int load_classic(void)
+{
+	static char code[LUO_PAGE];
+	struct kexec_segment segment = {
+		.buf = code, .bufsz = sizeof(code),
+		.mem = (void *)(16 * LUO_MB), .memsz = sizeof(code),
+	};
+
+	return syscall(SYS_kexec_load, 16 * LUO_MB, 1UL, &segment,
+		       (unsigned long)KEXEC_ARCH_X86_64) ? -errno : 0;
+}
+
+/* Pitfall 25: an image that would lose the files is refused while that helps. */
+TEST_F(luo, image_without_handover_pitfall_25)
+{
+	static const char * const off[] = { "kho=off", "a=1 kho=0 -- kho=on", "liveupdate=off",
+					    "kho=on kho=n", "\"liveupdate=off\"" };
+	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
+	unsigned int i;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	ASSERT_EQ(0, luo_preserve(session, fd, 1));
+	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+		ASSERT_EQ(0, luo_kexec_load_kernel(off[i]));
+		EXPECT_EQ(-EINVAL, luo_kexec());
+	}
+	ASSERT_EQ(0, luo_kexec_unload());
+	ASSERT_EQ(0, load_classic());
+	EXPECT_EQ(-EINVAL, luo_kexec());
+	ASSERT_EQ(0, syscall(SYS_kexec_load, 0UL, 0UL, NULL, (unsigned long)KEXEC_ARCH_X86_64));
+
+	/* These are not refused: it comes to the freeze. */
+	ASSERT_EQ(0, luo_kexec_load_kernel("kho=off kho=on xkho=off liveupdate"));
+	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5"));
+	EXPECT_EQ(-EIO, luo_kexec());
+	ASSERT_EQ(0, luo_kexec_unload());
+	EXPECT_EQ(0, luo_unpreserve(session, 1));
+	close(fd);
+	close(session);
+}
+
+/* What threads do in the middle of a reboot is timed from its beginning. */
+static atomic_bool rebooting;
+
+static void wait_in_reboot(useconds_t delay)
+{
+	while (!rebooting)
+		usleep(100);
+	usleep(delay);
+}
+
+/* Another image comes in the place of the one that the files were frozen for. */
+static void *replace_image(void *arg)
+{
+	int *err = arg;
+
+	wait_in_reboot(10 * 1000);
+	*err = luo_kexec_load_kernel("kho=off");
+	return NULL;
+}
+
+TEST_F(luo, image_is_replaced_late)
+{
+	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR), err = 1;
+	pthread_t thread;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	ASSERT_EQ(0, luo_preserve(session, fd, 1));
+	ASSERT_EQ(0, luo_kexec_load_kernel(""));
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "3000"));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, replace_image, &err));
+	rebooting = true;
+	EXPECT_EQ(-EINVAL, luo_kexec());
+	rebooting = false;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, err);
+	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
+	ASSERT_EQ(0, luo_kexec_unload());
+	EXPECT_EQ(0, luo_unpreserve(session, 1));
+	close(fd);
 	close(session);
 }
 
@@ -74,7 +162,7 @@ TEST_F(luo, freeze_fails_pitfall_7)
 		ASSERT_GE(fds[i], 0);
 		ASSERT_EQ(0, luo_preserve(session, fds[i], i));
 	}
-	ASSERT_EQ(0, luo_kexec_load_kernel());
+	ASSERT_EQ(0, luo_kexec_load_kernel(""));
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5:1"));
 	EXPECT_EQ(-EIO, luo_kexec());
 	EXPECT_EQ(frozen + 2, calls("freeze"));
@@ -94,16 +182,6 @@ TEST_F(luo, freeze_fails_pitfall_7)
 	close(memfd);
 	close(session);
 	close(other);
-}
-
-/* What threads do in the middle of a reboot is timed from its beginning. */
-static atomic_bool rebooting;
-
-static void wait_in_reboot(useconds_t delay)
-{
-	while (!rebooting)
-		usleep(100);
-	usleep(delay);
 }
 
 /* Takes the image away while a file is being frozen. */
@@ -126,7 +204,7 @@ static int late_failure(int nth, int *error, bool *injected)
 	pthread_t thread;
 
 	*injected = false;
-	if (luo_kexec_load_kernel())
+	if (luo_kexec_load_kernel(""))
 		return -1;
 	if (pthread_create(&thread, NULL, unload, &unloaded))
 		return -1;

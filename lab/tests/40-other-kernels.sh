@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Kernels of other kinds on either side of the kexec, and kexecs of other kinds.
+. "$(dirname "$0")/../lib.sh"
+. "$REPO/lab/vm.sh"
+
+mkdir -p "$LOGS"
+deferred=$(vm_kernel "$REPO/lab/config.deferred")
+stock=$(vm_kernel "$REPO/lab/config.stock")
+INITRD=$(vm_selftests)
+export INITRD
+kexec="luo.mode=kexec luo.stage=0 luo.hops=1"
+
+# console NAME PATTERN WHAT: a run has said it.
+console() { check "$1: $3" grep -qE "$2" "$LOGS/$1.console"; }
+
+# The memory map is set up late, behind what was preserved (pitfall 13).
+KERNEL=$deferred MEM=8G SMP=4 APPEND="kho=on luo.mode=kexec luo.stage=0 luo.hops=2 luo.next=kho=on" \
+	vm_run deferred-chain "luo: mode kexec stage 2: 0"
+MEM=6G NEXT=$deferred APPEND="$kexec luo.next=kho=on" \
+	vm_run deferred-next "luo: mode kexec stage 1: 0"
+KERNEL=$deferred NEXT=$OUT/bzImage MEM=4G SMP=4,sockets=2 APPEND="kho=on $kexec" \
+	QEMU_EXTRA="-object memory-backend-ram,id=m0,size=2G -object memory-backend-ram,id=m1,size=2G -numa node,memdev=m0,cpus=0-1 -numa node,memdev=m1,cpus=2-3" \
+	vm_run deferred-numa "luo: mode kexec stage 1: 0"
+
+# A type of files that the next kernel does not know costs its own session.
+APPEND="$kexec luo.next=initcall_blacklist=luo_test_init" \
+	vm_run unknown-type "luo: mode kexec stage 1: 0"
+
+# With nothing to carry a kexec is what it always was.
+APPEND="$kexec luo.only=none" vm_run nothing "luo: mode kexec stage 1: 0"
+APPEND="$kexec luo.only=none luo.next=kho=off,luo.gone" vm_run kho-off "luo: mode kexec stage 1: 0"
+console kho-off "KHO: the kernel that is loaded has kho=off" "told when it is loaded (pitfall 25)"
+APPEND="luo.mode=classic luo.stage=0" vm_run classic "luo: mode classic stage 1: 0"
+
+# What can't be known before: the next kernel does not want it, or has no idea.
+NEXT=$deferred APPEND="$kexec luo.next=luo.gone" vm_run default-off "luo: mode kexec stage 1: 0"
+console default-off "KHO: off: what the previous kernel preserved is lost" "told in the next kernel (pitfall 25)"
+NEXT=$stock APPEND="$kexec luo.next=luo.gone" vm_run stock-next "luo: mode kexec stage 1: 0"
+KERNEL=$stock NEXT=$OUT/bzImage APPEND="luo.mode=classic luo.stage=0" \
+	vm_run stock-before "luo: mode classic stage 1: 0"
+
+# A crash with files preserved: the crash kernel leaves them alone.
+APPEND="crashkernel=192M luo.crash $kexec" ALLOW_SPLAT=1 vm_run crash "luo: mode kexec stage 1: 0"
+console crash "sysrq: Trigger a crash" "it was a crash"
