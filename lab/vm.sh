@@ -51,10 +51,12 @@ vm_selftests() {
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.
 # out/bzImage stays the ordinary one.
 vm_kernel() {
-	FRAGMENT=$1 "$REPO/lab/kernel.sh" >"$LOGS/${1##*/}.log" 2>&1 &&
-		"$REPO/lab/kernel.sh" >>"$LOGS/${1##*/}.log" 2>&1 || {
-		tail -n 40 "$LOGS/${1##*/}.log" >&2
+	local log=$LOGS/${1##*/}.log
+
+	mkdir -p "$LOGS"
+	if ! { FRAGMENT=$1 "$REPO/lab/kernel.sh" && "$REPO/lab/kernel.sh"; } >"$log" 2>&1; then
+		tail -n 40 "$log" >&2
 		return 1
-	}
+	fi
 	echo "$OUT/build-${1##*config.}/arch/x86/boot/bzImage"
 }

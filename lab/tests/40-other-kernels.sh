@@ -3,7 +3,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$REPO/lab/vm.sh"
 
-mkdir -p "$LOGS"
 deferred=$(vm_kernel "$REPO/lab/config.deferred")
 stock=$(vm_kernel "$REPO/lab/config.stock")
 INITRD=$(vm_selftests)

@@ -22,8 +22,6 @@
 
 #include "luo_scenario.h"
 
-#include "../kselftest.h"
-
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 int stage;
@@ -73,20 +71,6 @@ void end(int session, int fd)
 	close(fd);
 }
 
-long meminfo(const char *what)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-	long kb = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, what, strlen(what)))
-			sscanf(line + strlen(what), ": %ld", &kb);
-	if (file)
-		fclose(file);
-	return kb;
-}
-
 /* A memfd in huge pages. */
 int thp_memfd(size_t size, uint64_t seed)
 {
@@ -98,10 +82,12 @@ int thp_memfd(size_t size, uint64_t seed)
 	return fd;
 }
 
-static int number;
+/* Results, and how many of them are bad. */
+static int number, bad;
 
 static void result(const char *name)
 {
+	bad += !!failures;
 	printf("%sok %d %s_%s_%d\n", failures ? "not " : "", ++number, name,
 	       stage ? "hop" : "stage", stage);
 	fflush(stdout);
@@ -122,7 +108,7 @@ static const char *kernel_option(const char *name)
 	if (!at)
 		return NULL;
 	at += strlen(name);
-	at[strcspn(at, " \n")] = '\0';
+	at[strcspn(at, "\n ")] = '\0';
 	return at;
 }
 
@@ -139,40 +125,56 @@ static const struct scenario * const scenarios[] = {
 	memfd_scenarios, failure_scenarios, session_scenarios,
 };
 
-/* Those that were selected. */
-#define for_each_scenario(_s)							\
-	for (unsigned int _i = 0; _i < ARRAY_SIZE(scenarios); _i++)		\
-		for ((_s) = scenarios[_i]; (_s)->name; (_s)++)			\
-			if (!only || strstr((_s)->name, only))
-
-/* In the new kernel. 0 if everything is as it should be. */
-static int check_all(void)
+/* Calls @fn for those that were selected. Returns how many these are. */
+static int call_scenarios(void (*fn)(const struct scenario *scenario))
 {
-	const struct scenario *s;
-	int planned = 0, bad = 0;
+	const struct scenario *scenario;
+	unsigned int i;
+	int nr = 0;
 
-	for_each_scenario(s)
-		planned++;
-	printf("KTAP version 1\n1..%d\n", planned ? planned : 1);
-	for_each_scenario(s) {
-		s->after();
-		bad += failures;
-		result(s->name);
+	for (i = 0; i < ARRAY_SIZE(scenarios); i++) {
+		for (scenario = scenarios[i]; scenario->name; scenario++) {
+			if (only && !strstr(scenario->name, only))
+				continue;
+			fn(scenario);
+			nr++;
+		}
 	}
-	if (!planned) {
-		/* Nothing was handed over. */
-		CHECK_EQ(luo_retrieve_session(dev, "memfd"), -ENOENT);
-		bad += failures;
-		result("kexec_without_sessions");
-	}
-	return bad;
+	return nr;
+}
+
+static void count(const struct scenario *scenario)
+{
+}
+
+static void prepare(const struct scenario *scenario)
+{
+	scenario->before();
+}
+
+static void look_at(const struct scenario *scenario)
+{
+	scenario->after();
+	result(scenario->name);
+}
+
+/* In the new kernel. */
+static void look_at_all(void)
+{
+	int nr = call_scenarios(count);
+
+	printf("KTAP version 1\n1..%d\n", nr ? nr : 1);
+	if (call_scenarios(look_at))
+		return;
+	/* Nothing was handed over. */
+	CHECK_EQ(luo_retrieve_session(dev, "memfd"), -ENOENT);
+	result("kexec_without_sessions");
 }
 
 int main(int argc, char **argv)
 {
 	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
-	const struct scenario *s;
-	int hops, i, bad = 0;
+	int hops, i;
 	char cmdline[1024];
 
 	if (argc < 3) {
@@ -189,7 +191,6 @@ int main(int argc, char **argv)
 	if (stage && kernel_option("luo.gone")) {
 		printf("KTAP version 1\n1..1\n");
 		CHECK_EQ(dev, -ENOENT);
-		bad = failures;
 		result("there_is_no_live_update");
 		return !!bad;
 	}
@@ -200,13 +201,12 @@ int main(int argc, char **argv)
 	}
 
 	if (stage)
-		bad = check_all();
+		look_at_all();
 	if (stage == hops)
 		return !!bad;
 
 	failures = 0;
-	for_each_scenario(s)
-		s->before();
+	call_scenarios(prepare);
 	result("prepare");
 
 	if (kernel_option("luo.crash")) {

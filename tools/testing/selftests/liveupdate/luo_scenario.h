@@ -37,7 +37,6 @@ extern int failures;
 extern const char *only;
 
 /* Says what did not hold; the scenario goes on. */
-__attribute__((format(printf, 2, 3)))
 void check(int ok, const char *fmt, ...);
 
 #define CHECK(_cond) \
@@ -51,7 +50,6 @@ void check(int ok, const char *fmt, ...);
 int one_before(const char *name, uint64_t token, int fd);
 int one_after(const char *name, uint64_t token, int *session);
 void end(int session, int fd);
-long meminfo(const char *what);
 int thp_memfd(size_t size, uint64_t seed);
 
 #endif /* LUO_SCENARIO_H */

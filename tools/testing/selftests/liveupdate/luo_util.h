@@ -21,6 +21,8 @@
 #include <linux/liveupdate.h>
 #include <linux/reboot.h>
 
+#include "../kselftest.h"
+
 #define LUO_DEVICE	"/dev/liveupdate"
 #define LUO_PAGE	4096UL
 #define LUO_MB		(256 * LUO_PAGE)
@@ -206,6 +208,21 @@ static inline long luo_read_number(const char *path)
 	return number;
 }
 
+/* A line of /proc/meminfo, in KiB. */
+static inline long luo_meminfo(const char *what)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	long kb = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, what, strlen(what)))
+			sscanf(line + strlen(what), ": %ld", &kb);
+	if (file)
+		fclose(file);
+	return kb;
+}
+
 static inline int luo_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
@@ -302,7 +319,7 @@ static inline int luo_log_was_clean(void)
 	len = buf ? klogctl(3, buf, size) : -1;
 	if (len < 0)
 		return 0;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		clean &= !strstr(buf, bad[i]);
 	if (!clean)
 		fprintf(stderr, "%s\n", buf);

@@ -177,24 +177,10 @@ TEST_F(luo, thp)
 	close(fd);
 }
 
-static long meminfo_kb(const char *what)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-	long kb = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, what, strlen(what)))
-			sscanf(line + strlen(what), ": %ld", &kb);
-	if (file)
-		fclose(file);
-	return kb;
-}
-
 /* Most of the memory can be preserved, and is free afterwards. */
 TEST_F(luo, most_of_the_memory_pitfall_26)
 {
-	long before = meminfo_kb("MemAvailable");
+	long before = luo_meminfo("MemAvailable");
 	size_t size = before / 4 * 3 * 1024 / LUO_PAGE * LUO_PAGE, i;
 	int session = luo_create(self->dev, "s"), fd = luo_memfd(size, 0);
 	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -211,7 +197,7 @@ TEST_F(luo, most_of_the_memory_pitfall_26)
 	munmap(mem, size);
 	close(fd);
 	close(session);
-	EXPECT_GE(meminfo_kb("MemAvailable"), before - before / 20);
+	EXPECT_GE(luo_meminfo("MemAvailable"), before - before / 20);
 }
 
 TEST_HARNESS_MAIN

@@ -51,7 +51,7 @@ TEST_F(luo, image_without_handover_pitfall_25)
 	if (access("/next/bzImage", R_OK))
 		SKIP(return, "no kernel to load in /next");
 	ASSERT_EQ(0, luo_preserve(session, fd, 1));
-	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(off); i++) {
 		ASSERT_EQ(0, luo_kexec_load_kernel(off[i]));
 		EXPECT_EQ(-EINVAL, luo_kexec());
 	}
@@ -392,11 +392,9 @@ TEST_F_TIMEOUT(luo, race_with_reboot_pitfall_6, 120)
 		for (i = 0; i < 5; i++)
 			pthread_join(races[i].thread, NULL);
 
-		if (races[0].result >= 0) {
-			close(races[0].result);
-		} else {
+		if (races[0].result < 0)
 			EXPECT_EQ(-EBUSY, races[0].result);
-		}
+		close(races[0].result);
 		if (races[1].result)
 			EXPECT_EQ(-EBUSY, races[1].result);
 		EXPECT_EQ(races[1].result ? 0 : -1, ftruncate(races[1].memfd, 0));

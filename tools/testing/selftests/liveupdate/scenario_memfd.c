@@ -199,10 +199,10 @@ static void seals_after(void)
 /* Pitfall 16: large folios stay large, and are counted by the page. */
 static void thp_before(void)
 {
-	long huge = meminfo("ShmemHugePages");
+	long huge = luo_meminfo("ShmemHugePages");
 	int fd = thp_memfd(16 * MB, 6), session;
 
-	CHECK_EQ(meminfo("ShmemHugePages") - huge, 16 * 1024);
+	CHECK_EQ(luo_meminfo("ShmemHugePages") - huge, 16 * 1024);
 	session = one_before("thp", 1, fd);
 	/* One with small ones in it, and a hole. */
 	fd = thp_memfd(6 * MB, 7);
@@ -216,14 +216,14 @@ static void thp_before(void)
 
 static void thp_after(void)
 {
-	long before = meminfo("ShmemHugePages"), shmem = meminfo("Shmem");
+	long before = luo_meminfo("ShmemHugePages"), shmem = luo_meminfo("Shmem");
 	int session, fd = one_after("thp", 1, &session);
 	char buf[4 * LUO_PAGE];
 	size_t i;
 
-	CHECK_EQ(meminfo("ShmemHugePages") - before, 16 * 1024);
+	CHECK_EQ(luo_meminfo("ShmemHugePages") - before, 16 * 1024);
 	/* Counted in batches per CPU. */
-	CHECK(labs(meminfo("Shmem") - shmem - 16 * 1024) < 1024);
+	CHECK(labs(luo_meminfo("Shmem") - shmem - 16 * 1024) < 1024);
 	CHECK_EQ(luo_blocks(fd), 16 * MB / 512);
 	CHECK(luo_file_is_filled(fd, 0, 16 * MB, 6));
 	for (i = 0; i < 16 * MB; i += 2 * MB)
@@ -291,8 +291,7 @@ static int pass_fd(int socket, int fd)
 static void writer(int socket)
 {
 	int session = pass_fd(socket, -1), fd = luo_memfd(WRITER_SIZE, 0), i;
-	volatile uint64_t *first, *second;
-	uint64_t count = 0;
+	uint64_t count = 0, *first, *second;
 	char *mem;
 
 	mem = mmap(NULL, WRITER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -306,8 +305,8 @@ static void writer(int socket)
 
 		first = (uint64_t *)(mem + at / LUO_PAGE * LUO_PAGE);
 		second = (uint64_t *)(mem + WRITER_SIZE - LUO_PAGE);
-		*first = ++count;
-		*second = count;
+		__atomic_store_n(first, ++count, __ATOMIC_RELEASE);
+		__atomic_store_n(second, count, __ATOMIC_RELEASE);
 	}
 }
 
@@ -354,7 +353,7 @@ static void writer_after(void)
 /* A word in each page of half of the memory; two nodes have a part in it. */
 static void big_before(void)
 {
-	size_t size = meminfo("MemTotal") / 8 * LUO_PAGE, i;
+	size_t size = luo_meminfo("MemTotal") / 8 * LUO_PAGE, i;
 	uint64_t *mem;
 	int fd;
 
@@ -372,7 +371,7 @@ static void big_before(void)
 
 static void big_after(void)
 {
-	long before = meminfo("MemFree");
+	long before = luo_meminfo("MemFree");
 	int session, fd = one_after("big", 1, &session);
 	size_t size = luo_size(fd), i;
 	uint64_t *mem;
@@ -388,7 +387,7 @@ static void big_after(void)
 	munmap(mem, size);
 	end(session, fd);
 	/* All of it is free now. */
-	CHECK(meminfo("MemFree") - before > (long)(size / 1024 * 95 / 100));
+	CHECK(luo_meminfo("MemFree") - before > (long)(size / 1024 * 95 / 100));
 }
 
 /* The same file goes through all kernels. */
