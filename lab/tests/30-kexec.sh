@@ -17,3 +17,9 @@ MEM=2G SMP=2,sockets=2 APPEND="$kexec luo.hops=1" \
 	vm_run kexec-numa "luo: mode kexec stage 1: 0"
 MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 	vm_run kexec-scratch-bytes "luo: mode kexec stage 1: 0"
+
+# What reserve_mem= has reserved is there again, as often as one likes; unless
+# the next kernel wants another size.
+reserve="reserve_mem=2M:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=0"
+APPEND="$reserve luo.hops=3 luo.size=2M" vm_run reserve-mem "luo: mode reserve stage 3: 0"
+APPEND="$reserve luo.hops=2 luo.size=4M" vm_run reserve-mem-resized "luo: mode reserve stage 2: 0"

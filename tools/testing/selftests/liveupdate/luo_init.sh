@@ -5,6 +5,8 @@
 #	luo.mode=selftest		run the tests that need no kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=classic		kexec_load(2), with nothing to carry
+#	luo.mode=reserve luo.hops=N	what ramoops keeps in a region of reserve_mem=;
+#					luo.size=S is for the last kernel
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next=option,option		options for the next kernel
 #	luo.crash			a crash kernel is loaded, and a crash is the end
@@ -52,6 +54,29 @@ classic)
 		echo "not ok 1 classic_kexec_has_no_handover"
 	else
 		echo "ok 1 classic_kexec_has_no_handover"
+	fi
+	;;
+reserve)
+	stage=$(option stage)
+	hops=$(option hops)
+	mount -t pstore none /sys/fs/pstore
+	old=$(cat /sys/fs/pstore/pmsg-ramoops-0)
+	if [ "$stage" = 0 ] || [ "$old" = "written by stage $((stage - 1))" ]; then
+		echo "ok $stage reserve_mem_stage_$stage"
+	elif [ "$stage" = "$hops" ] && [ "$(option size)" != 2M ] && [ -z "$old" ]; then
+		echo "ok $stage reserve_mem_of_another_size"
+	else
+		echo "not ok $stage reserve_mem_stage_$stage ($old)"
+	fi
+	if [ "$stage" != "$hops" ]; then
+		printf 'written by stage %s' "$stage" >/dev/pmsg0
+		size=2M
+		# With another one before it, it is not at its place by chance.
+		[ $((stage + 1)) != "$hops" ] || size=$(option size)
+		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
+reserve_mem=3M:64K:first reserve_mem=$size:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops \
+ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=$((stage + 1)) luo.hops=$hops \
+luo.size=$(option size)" && kexec -e
 	fi
 	;;
 demo)
