@@ -39,4 +39,4 @@ row "boot, for each of 524,288 preserved pages" \
 		'BEGIN { printf "%.0f", (a - b) * 1e6 / 524288 }')" 200 1450
 row "a file in a session of 100" "$(figure files file-at-100)" - -
 row "a file in a session of 10,000" "$(figure files file-at-10000)" - -
-row "  ratio of the two" "$(figure files file-ratio)" 1.3 -
+row "  ratio of a file at 10,000 to one at 100" "$(figure files file-ratio)" 1.3 -

@@ -78,6 +78,6 @@ done
 check "every new file is claimed by a patch" all_claimed
 check "kernel-doc" kernel_doc
 check "sparse" "$REPO/lab/sparse.sh"
-check "names in comments and documents resolve" "$REPO/lab/names.py" "$LINUX" "$REPO"
+check "names in comments and documents resolve (pitfall 37)" "$REPO/lab/names.py" "$LINUX" "$REPO"
 check "uapi headers stand alone" uapi_alone
 check "shellcheck" shell_check

@@ -13,6 +13,7 @@
 #include "kho_block.h"
 #include "kho_map.h"
 #include "kho_memory.h"
+#include "kho_scratch.h"
 
 #define TEST_PAGES	(4 * KHO_MAP_AREA_PAGES)
 
@@ -82,6 +83,11 @@ static void kho_map_test_orders(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kho_map_take(map, pfn, order / 2), (int)order);
 		KUNIT_EXPECT_EQ(test, kho_map_take(map, pfn, order), -ENOENT);
 		KUNIT_EXPECT_EQ(test, kho_map_add(map, pfn, order), 0);
+		/* Pitfall 15: only the very block that was added. */
+		if (order)
+			KUNIT_EXPECT_FALSE(test, kho_map_del(map, pfn, order - 1));
+		if (order < KHO_MAP_MAX_ORDER)
+			KUNIT_EXPECT_FALSE(test, kho_map_del(map, 2UL << order, order + 1));
 		KUNIT_EXPECT_TRUE(test, kho_map_del(map, pfn, order));
 		KUNIT_EXPECT_FALSE(test, kho_map_del(map, pfn, order));
 	}
@@ -422,6 +428,62 @@ static void kho_memory_test_preserve(struct kunit *test)
 	}
 }
 
+static void kho_memory_test_slab_pitfall_12(struct kunit *test)
+{
+	void *object = kunit_kmalloc(test, 64, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	KUNIT_EXPECT_EQ(test, kho_preserve_folio(virt_to_folio(object)), -EINVAL);
+}
+
+/* Node 1 begins in the middle of a block of 8 pages. */
+static int kho_test_pfn_to_nid(unsigned long pfn)
+{
+	return pfn >= 0x40014;
+}
+
+static void kho_memory_test_block_order_pitfall_14(struct kunit *test)
+{
+	static const unsigned int orders[] = { 4, 2, 2, 3, 5, 6, 7, 8, 9, 1 };
+	unsigned long pfn = 0x40000, end = 0x40402;
+	unsigned int i;
+
+	kunit_activate_static_stub(test, kho_pfn_to_nid, kho_test_pfn_to_nid);
+	/* 1 GiB and more in one block. */
+	KUNIT_EXPECT_EQ(test, kho_block_order(0, BIT(18)), 18U);
+	KUNIT_EXPECT_EQ(test, kho_block_order(BIT(19), BIT(20)), 19U);
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, kho_block_order(pfn, end), orders[i],
+				    "at %lx", pfn);
+		pfn += BIT(kho_block_order(pfn, end));
+	}
+	KUNIT_EXPECT_EQ(test, pfn, end);
+}
+
+static void kho_memory_test_scratch_pitfall_15(struct kunit *test)
+{
+	const struct kho_scratch_ser *scratch;
+	unsigned long before = kho_nr_preserved(), pfn, pages;
+	unsigned int nr, i;
+
+	scratch = kho_scratch_table(&nr);
+	KUNIT_ASSERT_GT(test, nr, 0U);
+	for (i = 0; i < nr; i++) {
+		pfn = PHYS_PFN(scratch[i].addr);
+		pages = PHYS_PFN(scratch[i].size);
+
+		/* The first one, the last one, all, and from outside into it. */
+		KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn), 1), -ERANGE);
+		KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn + pages - 1), 1),
+				-ERANGE);
+		KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn), pages), -ERANGE);
+		if (pfn_valid(pfn - 3))
+			KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn - 3), 4),
+					-ERANGE);
+		KUNIT_EXPECT_EQ(test, kho_nr_preserved(), before);
+	}
+}
+
 static int kho_test_no_area;
 
 static void kho_memory_test_vmalloc(struct kunit *test)
@@ -464,6 +526,9 @@ static int kho_memory_test_init(struct kunit *test)
 
 static struct kunit_case kho_memory_cases[] = {
 	KUNIT_CASE(kho_memory_test_preserve),
+	KUNIT_CASE(kho_memory_test_slab_pitfall_12),
+	KUNIT_CASE(kho_memory_test_block_order_pitfall_14),
+	KUNIT_CASE(kho_memory_test_scratch_pitfall_15),
 	KUNIT_CASE(kho_memory_test_vmalloc),
 	KUNIT_CASE(kho_memory_test_subtree),
 	{}

@@ -9,6 +9,7 @@
 int kho_memory_create(void);
 phys_addr_t kho_memory_map_phys(void);
 unsigned long kho_nr_preserved(void);
+int kho_pfn_to_nid(unsigned long pfn);
 unsigned int kho_block_order(unsigned long pfn, unsigned long end);
 
 /* kho_restore.c: from the previous kernel */

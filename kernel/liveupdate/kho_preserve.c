@@ -9,6 +9,7 @@
  *
  * Lock order: kho_out.lock is a leaf.
  */
+#include <kunit/static_stub.h>
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/io.h>
@@ -94,10 +95,15 @@ static void kho_unpreserve_block(unsigned long pfn, unsigned int order)
  *
  * Context: process context, may sleep.
  * Return: 0, -EEXIST if it is preserved already, -ERANGE if it lies in scratch
- * (migrate it and try again), -ENOMEM, or -EOPNOTSUPP with KHO off.
+ * (migrate it and try again), -EINVAL if it is a slab, -ENOMEM, or -EOPNOTSUPP
+ * with KHO off.
  */
 int kho_preserve_folio(struct folio *folio)
 {
+	/* Whole pages only: who knows who has the other objects in a slab. */
+	if (folio_test_slab(folio))
+		return -EINVAL;
+
 	guard(mutex)(&kho_out.lock);
 	return kho_preserve_block(folio_pfn(folio), folio_order(folio));
 }
@@ -116,6 +122,12 @@ void kho_unpreserve_folio(struct folio *folio)
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
 
+int kho_pfn_to_nid(unsigned long pfn)
+{
+	KUNIT_STATIC_STUB_REDIRECT(kho_pfn_to_nid, pfn);
+	return pfn_to_nid(pfn);
+}
+
 /**
  * kho_block_order - size of the first block of a range
  * @pfn: first page frame of the range
@@ -133,7 +145,7 @@ unsigned int kho_block_order(unsigned long pfn, unsigned long end)
 	if (pfn)
 		order = min_t(unsigned int, order, __ffs(pfn));
 	order = min_t(unsigned int, order, KHO_MAP_MAX_ORDER);
-	while (order && pfn_to_nid(pfn) != pfn_to_nid(pfn + BIT(order) - 1))
+	while (order && kho_pfn_to_nid(pfn) != kho_pfn_to_nid(pfn + BIT(order) - 1))
 		order--;
 	return order;
 }

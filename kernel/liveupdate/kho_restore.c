@@ -200,7 +200,8 @@ static bool kho_has_range(unsigned long pfn, unsigned long end)
 
 	lockdep_assert_held(&kho_in.lock);
 
-	if (!kho_in.map.root)
+	/* Only what is in the map is known to be memory, with struct pages. */
+	if (!kho_in.map.root || !kho_map_covers(&kho_in.map, pfn, end - pfn))
 		return false;
 	for (; pfn < end; pfn += BIT(order)) {
 		order = kho_block_order(pfn, end);
@@ -216,8 +217,7 @@ static bool kho_claim_range(unsigned long pfn, unsigned long nr_pages)
 	unsigned long end;
 	bool has;
 
-	if (!nr_pages || check_add_overflow(pfn, nr_pages, &end) ||
-	    !pfn_valid(pfn) || !pfn_valid(end - 1))
+	if (!nr_pages || check_add_overflow(pfn, nr_pages, &end))
 		return false;
 
 	spin_lock(&kho_in.lock);

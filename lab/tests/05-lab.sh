@@ -168,3 +168,30 @@ check "lab: the same input gives the same commits" same_ids
 check "lab: git reset in out/linux is healed" git_reset
 check "lab: a patch taken out of the series is gone" removed
 check "lab: a file claimed twice is refused" claimed_twice
+
+# What a test says counts only if all of it was said, and nothing went wrong
+# behind it (pitfall 38).
+says() { printf '%b\n' "$1" >"$work/console"; awk -v test=t -v marker=done -f "$REPO/lab/ktap.awk" "$work/console"; }
+ktap_counts() { [ "$(says 'KTAP version 1\n1..2\nok 1 a\nok 2 b\ndone' | grep -c '^ok')" = 2 ]; }
+ktap_short() { says 'KTAP version 1\n1..3\nok 1 a\nok 2 b\ndone' | grep '^not ok.*1 of 3 results'; }
+ktap_skip() { says 'KTAP version 1\n1..1\nok 1 a # SKIP no device\ndone' | grep '^ok.*# SKIP'; }
+ktap_marker() { says 'KTAP version 1\n1..1\nok 1 a' | grep '^not ok.*did not say'; }
+ktap_nothing() { says 'all tests passed\ndone' | grep '^not ok.*no result'; }
+splat_seen() {
+	local line
+
+	. "$REPO/lab/splat.sh"
+	for line in "WARNING: CPU: 0 PID: 1 at mm/x.c:7" "BUG: sleeping function called" \
+		"refcount_t: underflow" "list_del corruption" "DMAR: [DMA Read] fault"; do
+		printf '[    1.0] luo: fine\n[    1.1] %s\n' "$line" >"$work/console"
+		splats "$work/console" | grep -F "$line"
+	done
+	printf '[    1.0] luo: fine\n' >"$work/console"
+	no splats "$work/console"
+}
+check "lab: results of a guest are counted" ktap_counts
+check "lab: results that do not come are failures (pitfall 38)" ktap_short
+check "lab: what is skipped is no success (pitfall 38)" ktap_skip
+check "lab: a guest that ends early has failed (pitfall 38)" ktap_marker
+check "lab: no result is a failure (pitfall 38)" ktap_nothing
+check "lab: a splat is seen (pitfall 38)" splat_seen

@@ -23,3 +23,7 @@ MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 reserve="reserve_mem=2M:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=0"
 APPEND="$reserve luo.hops=3 luo.size=2M" vm_run reserve-mem "luo: mode reserve stage 3: 0"
 APPEND="$reserve luo.hops=2 luo.size=4M" vm_run reserve-mem-resized "luo: mode reserve stage 2: 0"
+big="reserve_mem=1G:1G:big"
+MEM=6G APPEND="$reserve luo.hops=1 luo.size=2M $big luo.more=$big" vm_run reserve-mem-1G "luo: mode reserve stage 1: 0"
+check "reserve-mem-1G: 1 GiB in one block is carried (pitfall 14)" \
+	grep -q "reserve_mem: big: 0x0*40000000 bytes at .* are those of the previous kernel" "$LOGS/reserve-mem-1G.console"

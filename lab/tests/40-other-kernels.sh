@@ -41,3 +41,15 @@ KERNEL=$stock NEXT=$OUT/bzImage APPEND="luo.mode=classic luo.stage=0" \
 # A crash with files preserved: the crash kernel leaves them alone.
 APPEND="crashkernel=192M luo.crash $kexec" ALLOW_SPLAT=1 vm_run crash "luo: mode kexec stage 1: 0"
 console crash "sysrq: Trigger a crash" "it was a crash"
+
+# What is handed over is not what this kernel speaks: it is refused, by name, and
+# the machine boots (pitfall 36).
+damage="luo.mode=kexec luo.stage=0 luo.hops=1 luo.only=memfd"
+APPEND="$damage luo.damage=LUO:luo-v5:luo-v6 luo.next=luo.refused=95" \
+	vm_run luo-version "luo: mode kexec stage 1: 0"
+console luo-version "the handover has version 'luo-v6', not 'luo-v5'" "it is told (pitfall 36)"
+APPEND="$damage luo.damage=fdt:kho-v4:kho-v5 luo.next=luo.refused=2" \
+	vm_run kho-version "luo: mode kexec stage 1: 0"
+console kho-version "the previous kernel does not speak kho-v4" "it is told (pitfall 36)"
+APPEND="$damage luo.damage=fdt:preserved-memory-map:preserved-memory-mop luo.next=luo.refused=2" \
+	vm_run kho-no-map "luo: mode kexec stage 1: 0"

@@ -6,7 +6,8 @@
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=classic		kexec_load(2), with nothing to carry
 #	luo.mode=reserve luo.hops=N	what ramoops keeps in a region of reserve_mem=;
-#					luo.size=S is for the last kernel
+#					luo.size=S is for the last kernel, luo.more
+#					is one more region for all but the first
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next=option,option		options for the next kernel
 #	luo.crash			a crash kernel is loaded, and a crash is the end
@@ -76,7 +77,7 @@ reserve)
 		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
 reserve_mem=3M:64K:first reserve_mem=$size:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops \
 ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=$((stage + 1)) luo.hops=$hops \
-luo.size=$(option size)" && kexec -e
+luo.size=$(option size) $(option more) luo.more=$(option more)" && kexec -e
 	fi
 	;;
 demo)

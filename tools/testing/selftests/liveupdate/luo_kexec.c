@@ -9,8 +9,10 @@
  * again while there are hops left. The OPTIONs are for the next kernel's command
  * line. With luo.only=TEXT on the command line of the first kernel only the
  * scenarios with TEXT in their name are taken; with luo.only=none there is
- * nothing to hand over. With luo.crash the kernel crashes instead; with luo.gone
- * there is to be no live update in the new kernel.
+ * nothing to hand over. With luo.crash the kernel crashes instead; with
+ * luo.damage=TABLE:OLD:NEW a table is damaged. As OPTIONs, luo.gone says that
+ * there is to be no live update in the new kernel, and luo.refused=ERRNO that
+ * no session is to be given out.
  *
  * Results are KTAP. Sessions stay open until the kexec, and so do the processes
  * that have them.
@@ -171,6 +173,20 @@ static void look_at_all(void)
 	result("kexec_without_sessions");
 }
 
+/* The session of the first scenario was handed over, damaged. */
+static void look_at_refusal(const char *error)
+{
+	int session, fd = luo_memfd_filled(LUO_PAGE, 1);
+
+	printf("KTAP version 1\n1..1\n");
+	CHECK_EQ(luo_retrieve_session(dev, "memfd"), -atoi(error));
+	CHECK_EQ(luo_retrieve_session(dev, "memfd"), -atoi(error));
+	/* Nothing else is wrong with this kernel. */
+	session = one_before("memfd", 1, fd);
+	CHECK_EQ(luo_unpreserve(session, 1), 0);
+	result("refused");
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
@@ -200,6 +216,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 
+	if (stage && kernel_option("luo.refused=")) {
+		look_at_refusal(kernel_option("luo.refused="));
+		return bad;
+	}
 	if (stage)
 		look_at_all();
 	if (stage == hops)
@@ -209,6 +229,9 @@ int main(int argc, char **argv)
 	call_scenarios(prepare);
 	result("prepare");
 
+	if (kernel_option("luo.damage="))
+		CHECK_EQ(luo_write("/sys/module/kho_damage/parameters/replace",
+				   kernel_option("luo.damage=")), 0);
 	if (kernel_option("luo.crash")) {
 		luo_write("/proc/sys/kernel/sysrq", "1");
 		luo_write("/proc/sysrq-trigger", "c");
