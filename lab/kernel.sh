@@ -69,6 +69,7 @@ check_config
 start=$SECONDS
 say "building in ${build#"$REPO"/}"
 kmake -s O="$build" bzImage
+! grep -qx CONFIG_MODULES=y "$build/.config" || kmake -s O="$build" modules
 install_new "$build/arch/x86/boot/bzImage" "$OUT/bzImage"
 install_new "$build/vmlinux" "$OUT/vmlinux"
 install_new "$build/.config" "$OUT/config"

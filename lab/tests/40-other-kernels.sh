@@ -5,7 +5,7 @@
 
 deferred=$(vm_kernel "$REPO/lab/config.deferred")
 stock=$(vm_kernel "$REPO/lab/config.stock")
-INITRD=$(vm_selftests)
+INITRD=$(vm_selftests "$OUT/build-deferred/kernel/liveupdate/luo_test_handler.ko")
 export INITRD
 kexec="luo.mode=kexec luo.stage=0 luo.hops=1"
 
@@ -20,6 +20,10 @@ MEM=6G NEXT=$deferred APPEND="$kexec luo.next=kho=on" \
 KERNEL=$deferred NEXT=$OUT/bzImage MEM=4G SMP=4,sockets=2 APPEND="kho=on $kexec" \
 	QEMU_EXTRA="-object memory-backend-ram,id=m0,size=2G -object memory-backend-ram,id=m1,size=2G -numa node,memdev=m0,cpus=0-1 -numa node,memdev=m1,cpus=2-3" \
 	vm_run deferred-numa "luo: mode kexec stage 1: 0"
+
+# The handler is in a module (pitfall 9).
+KERNEL=$deferred NEXT=$deferred APPEND="kho=on luo.mode=module luo.stage=0" \
+	vm_run module "luo: mode module stage 1: 0"
 
 # A type of files that the next kernel does not know costs its own session.
 APPEND="$kexec luo.next=initcall_blacklist=luo_test_init" \

@@ -4,6 +4,7 @@
 #
 #	luo.mode=selftest		run the tests that need no kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
+#	luo.mode=module			a handler in a module
 #	luo.mode=classic		kexec_load(2), with nothing to carry
 #	luo.mode=reserve luo.hops=N	what ramoops keeps in a region of reserve_mem=;
 #					luo.size=S is for the last kernel, luo.more
@@ -27,6 +28,9 @@ option() { sed -n "s/.*luo\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 
 # The kernel and the initramfs for the kexec.
 [ ! -b /dev/vda ] || tar -xf /dev/vda -C /next
+# Where the test device is a module, it is there from the start but for one test.
+[ -e /dev/liveupdate_test ] || [ "$(option mode)" = module ] ||
+	insmod /bin/luo_test_handler.ko 2>/dev/null
 # Warnings and worse have to be seen: a splat fails the run.
 echo 5 >/proc/sys/kernel/printk
 
@@ -45,6 +49,9 @@ kexec)
 	fi
 	# shellcheck disable=SC2046 # several options are several words
 	luo_kexec "$(option stage)" "$(option hops)" $(option next | tr , ' ')
+	;;
+module)
+	luo_module "$(option stage)"
 	;;
 classic)
 	if [ "$(option stage)" = 0 ]; then

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A handler in a module, through a kexec. Pitfall 9: the module must not go
+ * away while files of its kind are preserved, or wait to be retrieved.
+ *
+ *	luo_module STAGE
+ */
+#define _GNU_SOURCE
+#include "luo_util.h"
+
+#define INSMOD	"insmod /bin/luo_test_handler.ko"
+#define RMMOD	"rmmod luo_test_handler 2>/dev/null"
+#define NUMBER	4711
+
+static int number;
+
+static void result(int good, const char *what)
+{
+	printf("%sok %d module_pitfall_9_%s\n", good ? "" : "not ", ++number, what);
+	fflush(stdout);
+}
+
+static int luo_test_open(void)
+{
+	return open("/dev/liveupdate_test", O_RDWR | O_CLOEXEC);
+}
+
+static void before(int dev)
+{
+	int session = luo_create(dev, "module"), fd;
+	uint64_t value = NUMBER;
+
+	result(!system(INSMOD), "is_loaded");
+	fd = luo_test_open();
+	result(!luo_preserve(session, fd, 1), "file_is_preserved");
+	close(fd);
+	result(system(RMMOD), "is_held_by_a_preserved_file");
+	luo_unpreserve(session, 1);
+	result(!system(RMMOD), "is_free_again");
+
+	result(!system(INSMOD), "is_loaded_again");
+	fd = luo_test_open();
+	result(write(fd, &value, sizeof(value)) == sizeof(value) &&
+	       !luo_preserve(session, fd, 1), "file_is_preserved_again");
+	close(fd);
+	if (luo_kexec_load("console=ttyS0 panic=-1 no_timer_check kho=on luo.mode=module luo.stage=1"))
+		return;
+	luo_kexec();
+	result(0, "kexec");
+}
+
+static void after(int dev)
+{
+	int session, fd;
+	uint64_t value = 0;
+
+	printf("KTAP version 1\n1..7\n");
+	number = 0;
+	result(luo_retrieve_session(dev, "module") == -EOPNOTSUPP, "is_missing");
+	result(!system(INSMOD), "comes_late");
+	session = luo_retrieve_session(dev, "module");
+	result(session >= 0, "lets_the_session_be_retrieved");
+	result(system(RMMOD), "is_held_by_a_file_that_waits");
+	fd = luo_retrieve(session, 1);
+	result(read(fd, &value, sizeof(value)) == sizeof(value) && value == NUMBER,
+	       "file_is_retrieved");
+	close(fd);
+	result(system(RMMOD), "is_held_until_finish");
+	luo_finish(session);
+	close(session);
+	result(!system(RMMOD), "is_free_at_last");
+}
+
+int main(int argc, char **argv)
+{
+	int dev = luo_open();
+
+	if (argc != 2 || dev < 0)
+		return 2;
+	if (atoi(argv[1]))
+		after(dev);
+	else
+		before(dev);
+	return 0;
+}
