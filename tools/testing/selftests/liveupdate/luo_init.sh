@@ -22,6 +22,7 @@ mount -t sysfs none /sys
 mount -t tmpfs none /tmp
 [ -e /dev/null ] || mount -t devtmpfs none /dev
 mount -t debugfs none /sys/kernel/debug
+mount -t cgroup2 none /sys/fs/cgroup
 
 next="console=ttyS0 panic=-1 no_timer_check"
 option() { sed -n "s/.*luo\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }

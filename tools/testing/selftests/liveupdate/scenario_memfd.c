@@ -390,6 +390,56 @@ static void big_after(void)
 	CHECK(luo_meminfo("MemFree") - before > (long)(size / 1024 * 95 / 100));
 }
 
+#define CGROUPS		"/sys/fs/cgroup/"
+
+static long cgroup_shmem(void)
+{
+	FILE *file = fopen(CGROUPS "luo/memory.stat", "re");
+	char line[64];
+	long bytes = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "shmem %ld", &bytes);
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+static void charge_before(void)
+{
+	int session = one_before("charge", 1, luo_memfd_filled(8 * MB, 24));
+
+	CHECK_EQ(luo_preserve(session, thp_memfd(8 * MB, 25), 2), 0);
+}
+
+/* Who retrieves is charged, for each page, and for as long as there is one. */
+static void charge_after(void)
+{
+	int session, fd, status = -1;
+
+	mkdir(CGROUPS "luo", 0755);
+	CHECK_EQ(luo_write(CGROUPS "cgroup.subtree_control", "+memory"), 0);
+	if (!fork()) {
+		failures = 0;
+		CHECK_EQ(luo_write(CGROUPS "luo/cgroup.procs", "0"), 0);
+		CHECK_EQ(cgroup_shmem(), 0);
+		fd = one_after("charge", 1, &session);
+		CHECK_EQ(cgroup_shmem(), 8 * MB);
+		CHECK_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MB), 0);
+		CHECK_EQ(cgroup_shmem(), 7 * MB);
+		close(fd);
+		fd = luo_retrieve(session, 2);
+		CHECK_EQ(cgroup_shmem(), 15 * MB);
+		CHECK(luo_file_is_filled(fd, 0, 8 * MB, 25));
+		CHECK_EQ(cgroup_shmem(), 15 * MB);
+		end(session, fd);
+		CHECK_EQ(cgroup_shmem(), 0);
+		_exit(!!failures);
+	}
+	wait(&status);
+	CHECK_EQ(status, 0);
+}
+
 /* The same file goes through all kernels. */
 static int carried = -1;
 
@@ -420,6 +470,7 @@ const struct scenario memfd_scenarios[] = {
 	{ "seals_pitfall_24", seals_before, seals_after },
 	{ "thp_pitfall_16", thp_before, thp_after },
 	{ "writer_pitfall_1", writer_before, writer_after },
+	{ "memory_cgroup", charge_before, charge_after },
 	{ "carried_on", carried_before, carried_after },
 	{ "big_pitfall_26", big_before, big_after },
 	{}

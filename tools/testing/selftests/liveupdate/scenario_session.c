@@ -7,7 +7,13 @@
 
 #include "luo_scenario.h"
 
-#define NR_FILES	300
+#define NR_FILES	10000
+
+/* Most of them are empty. */
+static size_t file_size(int i)
+{
+	return i % 50 ? 0 : i / 50 % 4 * LUO_PAGE;
+}
 
 static void many_files_before(void)
 {
@@ -15,7 +21,7 @@ static void many_files_before(void)
 
 	CHECK(session >= 0);
 	for (i = 0; i < NR_FILES; i++) {
-		int fd = luo_memfd_filled((i % 4) * LUO_PAGE, i);
+		int fd = luo_memfd_filled(file_size(i), i);
 
 		CHECK_EQ(luo_preserve(session, fd, i * 1000003ULL), 0);
 		close(fd);
@@ -33,10 +39,10 @@ static void many_files_after(void)
 		int fd = luo_retrieve(session, i * 1000003ULL);
 
 		CHECK(fd >= 0);
-		CHECK_EQ(luo_size(fd), (i % 4) * LUO_PAGE);
-		if (i % 4)
-			CHECK(luo_file_is_filled(fd, 0, (i % 4) * LUO_PAGE, i));
-		if (i)
+		CHECK_EQ(luo_size(fd), (long)file_size(i));
+		if (file_size(i))
+			CHECK(luo_file_is_filled(fd, 0, file_size(i), i));
+		if (i % 1000 == 1)
 			CHECK_EQ(luo_finish(session), -EBUSY);
 		close(fd);
 	}
@@ -46,7 +52,7 @@ static void many_files_after(void)
 }
 
 /* Pitfall 28: a full block of sessions, and one that is refused. */
-#define NR_SESSIONS	120
+#define NR_SESSIONS	2000
 
 static void many_sessions_before(void)
 {
@@ -341,8 +347,8 @@ static void unclaimed_after(void)
 }
 
 const struct scenario session_scenarios[] = {
-	{ "many_files_pitfall_5", many_files_before, many_files_after },
-	{ "many_sessions_pitfall_28", many_sessions_before, many_sessions_after },
+	{ "ten_thousand_files_pitfall_5_19", many_files_before, many_files_after },
+	{ "two_thousand_sessions_pitfall_19_28", many_sessions_before, many_sessions_after },
 	{ "empty_files", empty_before, empty_after },
 	{ "given_up", given_up_before, given_up_after },
 	{ "direction_pitfall_8", direction_before, direction_after },
