@@ -29,9 +29,9 @@ vm_run() {
 	echo "# $name took $((SECONDS - start)) s"
 }
 
-# vm_selftests [FILE]...: build tools/testing/selftests/liveupdate, static, against
-# the headers of this very kernel, and print the name of an initramfs with it all
-# and the FILEs.
+# vm_selftests: build tools/testing/selftests/liveupdate, static, against the
+# headers of this very kernel, and print the name of an initramfs with it all,
+# and with the kernel module MODULE if that is set.
 vm_selftests() {
 	local headers=$OUT/headers bin=$OUT/selftests from=tools/testing/selftests/liveupdate file
 	local -a files=()
@@ -45,7 +45,7 @@ vm_selftests() {
 	for file in "$bin"/*; do
 		if [ -f "$file" ] && [ -x "$file" ]; then files+=("$file"); fi
 	done
-	"$REPO/lab/initrd.sh" "$OUT/selftests.initrd" "$LINUX/$from/luo_init.sh" "${files[@]}" /sbin/kexec "$@"
+	"$REPO/lab/initrd.sh" "$OUT/selftests.initrd" "$LINUX/$from/luo_init.sh" "${files[@]}" /sbin/kexec ${MODULE:+"$MODULE"}
 	echo "$OUT/selftests.initrd"
 }
 

@@ -5,7 +5,7 @@
 
 deferred=$(vm_kernel "$REPO/lab/config.deferred")
 stock=$(vm_kernel "$REPO/lab/config.stock")
-INITRD=$(vm_selftests "$OUT/build-deferred/kernel/liveupdate/luo_test_handler.ko")
+INITRD=$(MODULE=$OUT/build-deferred/kernel/liveupdate/luo_test_handler.ko vm_selftests)
 export INITRD
 kexec="luo.mode=kexec luo.stage=0 luo.hops=1"
 

@@ -57,7 +57,7 @@ static void memfd_before(int dev, unsigned long mb, int thp)
 		report("preserve", now() - start);
 	}
 	snprintf(cmdline, sizeof(cmdline),
-		 "console=ttyS0 panic=-1 no_timer_check quiet nokaslr %s=memfd,1,%lu,%d,%llu",
+		 LUO_CMDLINE " quiet nokaslr %s=memfd,1,%lu,%d,%llu",
 		 "luo.mode=bench luo.bench", mb, thp, (unsigned long long)__rdtsc());
 	must(luo_kexec_load(cmdline), "kexec_file_load");
 	must(luo_kexec(), "kexec");

@@ -106,7 +106,7 @@ static void before(int dev)
 	say("the memfd is preserved in it, as token %d", TOKEN);
 
 	snprintf(cmdline, sizeof(cmdline),
-		 "console=ttyS0 panic=-1 no_timer_check luo.mode=demo %s luo.sum=%s luo.from=%s",
+		 LUO_CMDLINE " luo.mode=demo %s luo.sum=%s luo.from=%s",
 		 "luo.stage=1", checksum, uts.release);
 	err = luo_kexec_load(cmdline);
 	if (err)

@@ -238,7 +238,7 @@ int main(int argc, char **argv)
 	}
 
 	snprintf(cmdline, sizeof(cmdline),
-		 "console=ttyS0 panic=-1 no_timer_check luo.mode=kexec luo.stage=%d luo.hops=%d%s%s",
+		 LUO_CMDLINE " luo.mode=kexec luo.stage=%d luo.hops=%d%s%s",
 		 stage + 1, hops, only ? " luo.only=" : "", only ?: "");
 	append(cmdline, sizeof(cmdline), " luo.next=", kernel_option("luo.next="));
 	for (i = 3; i < argc; i++)

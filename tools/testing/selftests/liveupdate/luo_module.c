@@ -43,7 +43,7 @@ static void before(int dev)
 	result(write(fd, &value, sizeof(value)) == sizeof(value) &&
 	       !luo_preserve(session, fd, 1), "file_is_preserved_again");
 	close(fd);
-	if (luo_kexec_load("console=ttyS0 panic=-1 no_timer_check kho=on luo.mode=module luo.stage=1"))
+	if (luo_kexec_load(LUO_CMDLINE " kho=on luo.mode=module luo.stage=1"))
 		return;
 	luo_kexec();
 	result(0, "kexec");

@@ -24,6 +24,8 @@
 #include "../kselftest.h"
 
 #define LUO_DEVICE	"/dev/liveupdate"
+/* What every kernel of the test machine is given. */
+#define LUO_CMDLINE	"console=ttyS0 panic=-1 no_timer_check"
 #define LUO_PAGE	4096UL
 #define LUO_MB		(256 * LUO_PAGE)
 
