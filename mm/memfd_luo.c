@@ -16,11 +16,12 @@
  *    our reference; the table is sorted by index, holes are not in it;
  *  - the flag of the inode is set exactly while there is a struct memfd_luo.
  *
- * The inode lock is taken under the mutex of the session.
+ * The inode lock is taken under the mutex of the session, and only for a limited
+ * time: who holds it may be waiting for a page of somebody who never answers.
  */
 #define pr_fmt(fmt) "memfd_luo: " fmt
 
-#include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -42,13 +43,16 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
+/* Of a millisecond each. */
+#define MEMFD_LUO_LOCK_TRIES	1000
+
 /* A memfd that is preserved for the next kernel; under the session's mutex. */
 struct memfd_luo {
 	struct memfd_luo_ser *ser;
 	/* vmalloc area, NULL if @nr is 0 */
 	struct memfd_luo_folio_ser *table;
 	unsigned long nr;
-	/* mapping->nrpages when @table was made, if that is all there was */
+	/* of the folios in @table; none of them can leave the file */
 	unsigned long nrpages;
 	/* num_poisoned_pages when the folios of @table were looked at */
 	long nr_poisoned;
@@ -201,12 +205,15 @@ static void memfd_drop_new(const struct memfd_luo_folio_ser *table,
 
 /*
  * Fill @table, of @max entries, with the folios of @file. Those that are in the
- * table of @old are taken from there, the others are preserved.
+ * table of @old are taken from there, the others are preserved. *@nrpages is how
+ * many pages they have.
  *
- * Return: the number of entries, or a negative errno with nothing changed.
+ * Return: the number of entries, or a negative errno with nothing changed:
+ * -EAGAIN if there are more than @max.
  */
 static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
-			     struct memfd_luo_folio_ser *table, unsigned long max)
+			     struct memfd_luo_folio_ser *table, unsigned long max,
+			     unsigned long *nrpages)
 {
 	struct address_space *mapping = file->f_mapping;
 	pgoff_t end = memfd_end(file_inode(file)), index = 0, stuck = ULONG_MAX;
@@ -216,6 +223,7 @@ static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
 	unsigned int i;
 	int err = 0;
 
+	*nrpages = 0;
 	folio_batch_init(&fbatch);
 	while (!err && index < end &&
 	       find_get_entries(mapping, &index, end - 1, &fbatch, indices)) {
@@ -243,6 +251,7 @@ static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
 					break;
 				}
 				table[nr++] = old->table[o++];
+				*nrpages += folio_nr_pages(folio);
 				continue;
 			}
 
@@ -273,6 +282,7 @@ static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
 			err = memfd_take_folio(folio, &table[nr]);
 			if (err)
 				break;
+			*nrpages += folio_nr_pages(folio);
 			nr++;
 		}
 		folio_batch_remove_exceptionals(&fbatch);
@@ -286,42 +296,51 @@ static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
 	return err;
 }
 
+/*
+ * Room for holes that are filled as we look: what is missed all the same is seen
+ * by nrpages, and taken in by the next update.
+ */
+static unsigned long memfd_table_size(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	unsigned long max = memfd_count_entries(inode->i_mapping, memfd_end(inode));
+
+	return max ? max + max / 8 + PAGE_SIZE / sizeof(struct memfd_luo_folio_ser) : 0;
+}
+
 /* Bring the table up to date, and have it preserved. */
 static int memfd_update_table(struct memfd_luo *memfd, struct file *file)
 {
 	struct address_space *mapping = file->f_mapping;
 	struct memfd_luo_folio_ser *table = NULL;
-	unsigned int tries = 0;
 	unsigned long nrpages, max;
+	unsigned int tries = 0;
 	struct kho_vmalloc kv = {};
 	long nr = 0;
 	int err;
 
-	/* Nothing can have gone, so as many is the same. */
+	/* Nothing can have gone: as many are the same ones. */
 	if (memfd->table && READ_ONCE(mapping->nrpages) == memfd->nrpages &&
 	    !READ_ONCE(SHMEM_I(mapping->host)->swapped))
 		return 0;
 
 	do {
 		vfree(table);
-		nrpages = READ_ONCE(mapping->nrpages);
-		max = memfd_count_entries(mapping, memfd_end(mapping->host));
-		if (!max) {
-			table = NULL;
-			nr = 0;
+		table = NULL;
+		nr = 0;
+		nrpages = 0;
+		max = memfd_table_size(file);
+		if (!max)
 			break;
-		}
 		table = vmalloc(array_size(max, sizeof(*table)));
 		if (!table)
 			return -ENOMEM;
-		nr = memfd_fill_table(file, memfd, table, max);
-		/* Holes that are filled as we look: do it again. */
+		nr = memfd_fill_table(file, memfd, table, max, &nrpages);
 	} while (nr == -EAGAIN && ++tries < 5);
 	if (nr < 0) {
 		vfree(table);
 		return nr == -EAGAIN ? -EBUSY : nr;
 	}
-
 	if (nr) {
 		err = kho_preserve_vmalloc(table, &kv);
 		if (err)
@@ -349,7 +368,7 @@ static void memfd_write_ser(struct memfd_luo *memfd, struct file *file)
 
 	memfd->ser->pos = file->f_pos;
 	memfd->ser->size = i_size_read(inode);
-	memfd->ser->seals = SHMEM_I(inode)->seals;
+	memfd->ser->seals = READ_ONCE(SHMEM_I(inode)->seals);
 	memfd->ser->flags = 0;
 }
 
@@ -380,16 +399,29 @@ static void memfd_luo_release(struct memfd_luo *memfd, struct file *file)
 	vfree(memfd->table);
 	kho_unpreserve_free(memfd->ser);
 	kfree(memfd);
-
-	inode_lock(inode);
 	shmem_set_preserved(inode, false);
+}
+
+/* Whoever is changing size or holes has done so, and nobody begins to. */
+static int memfd_hold_still(struct inode *inode)
+{
+	unsigned int tries;
+
+	for (tries = 0; !inode_trylock(inode); tries++) {
+		if (tries == MEMFD_LUO_LOCK_TRIES)
+			return -EBUSY;
+		if (signal_pending(current))
+			return -EINTR;
+		fsleep(USEC_PER_MSEC);
+	}
+	shmem_set_preserved(inode, true);
 	inode_unlock(inode);
+	return 0;
 }
 
 static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 {
 	struct file *file = args->file;
-	struct inode *inode = file_inode(file);
 	struct memfd_luo *memfd;
 	int err;
 
@@ -408,10 +440,9 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 	}
 
 	memfd->nr_poisoned = memfd_nr_poisoned();
-	inode_lock(inode);
-	shmem_set_preserved(inode, true);
-	err = memfd_update_table(memfd, file);
-	inode_unlock(inode);
+	err = memfd_hold_still(file_inode(file));
+	if (!err)
+		err = memfd_update_table(memfd, file);
 	if (err) {
 		memfd_luo_release(memfd, file);
 		return err;
@@ -431,17 +462,17 @@ static void memfd_luo_unpreserve(struct liveupdate_file_op_args *args)
 static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
 {
 	struct memfd_luo *memfd = args->private_data;
-	struct inode *inode = file_inode(args->file);
 	int err;
 
-	inode_lock(inode);
 	err = memfd_check_poison(memfd);
-	if (!err)
-		err = memfd_update_table(memfd, args->file);
+	if (err)
+		return err;
+	err = memfd_update_table(memfd, args->file);
+	if (err)
+		return err;
 	/* Seals may have been added since, and the position has moved. */
 	memfd_write_ser(memfd, args->file);
-	inode_unlock(inode);
-	return err;
+	return 0;
 }
 
 static const struct liveupdate_file_ops memfd_luo_ops = {

@@ -241,8 +241,8 @@ static void memfd_quarantine(struct memfd_luo_in *in)
  * memfd_luo_retrieve - make a memfd of what the previous kernel left
  * @args: names the data of the previous kernel; gets the file
  *
- * Return: 0; -ENOMEM, -EINTR or -EAGAIN if it may be tried again; or another
- * negative errno for good.
+ * Return: 0; -ENOMEM, -EINTR or -EAGAIN if it may be tried again; -EIO if the
+ * data are damaged, or -EOPNOTSUPP if this kernel has no such large folios.
  */
 int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 {
@@ -252,7 +252,7 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 
 	if (!ser || memfd_check_ser(ser)) {
 		pr_err("a memfd is described by nonsense, its memory is kept\n");
-		return -EINVAL;
+		return -EIO;
 	}
 
 	if (!in) {
@@ -284,9 +284,10 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 
 failed:
-	if (!memfd_is_passing(err))
-		pr_err("a memfd can't be retrieved (%d), its memory is kept\n", err);
-	return err;
+	if (memfd_is_passing(err))
+		return err;
+	pr_err("a memfd can't be retrieved (%d), its memory is kept\n", err);
+	return err == -EOPNOTSUPP ? err : -EIO;
 }
 
 static bool memfd_all_restorable(const struct memfd_luo_in *in)

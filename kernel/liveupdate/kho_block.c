@@ -16,6 +16,7 @@
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 
 #include "kho_block.h"
@@ -132,8 +133,11 @@ void *kho_block_next(struct kho_block_reader *reader)
 		if (!reader->next)
 			return NULL;
 		block = kho_block_check(reader->next, reader->record_size);
-		if (!block || ++reader->nr_blocks > kho_nr_restorable())
+		if (!block || reader->next == reader->mark)
 			return ERR_PTR(-EINVAL);
+		/* A loop of n blocks is noticed after at most 3n. */
+		if (is_power_of_2(++reader->nr_blocks))
+			reader->mark = reader->next;
 		reader->block = block;
 		reader->next = block->next;
 		reader->index = 0;

@@ -22,6 +22,7 @@ struct kho_block_writer {
  * @block: the block that is being read
  * @index: next record in it
  * @nr_blocks: blocks met so far
+ * @mark: address of an earlier block, to know it again in a loop
  * @record_size: size of a record in bytes
  */
 struct kho_block_reader {
@@ -29,6 +30,7 @@ struct kho_block_reader {
 	struct kho_block_header_ser *block;
 	u64 index;
 	unsigned long nr_blocks;
+	phys_addr_t mark;
 	size_t record_size;
 };
 

@@ -422,6 +422,9 @@ static int __init kho_init(void)
 	if (!kho_enable)
 		return 0;
 
+	/* The FDT is read as long as this kernel lives: nobody else may have it. */
+	if (kho_in.fdt)
+		kho_retain_pages(kho_in.fdt_phys, 1);
 	kho_read_metadata();
 	err = kho_memory_create();
 	if (err)
@@ -525,6 +528,7 @@ int kho_fill_kimage(struct kimage *image)
 /**
  * kho_check_image - will the loaded image get the handover?
  *
+ * Context: the kexec lock is held.
  * Return: 0 if it will; -ENOENT if there is no image, or one of kexec_load(), or
  * one with kho=off.
  */

@@ -27,6 +27,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "../kexec_internal.h"
 #include "luo_file.h"
 #include "luo_ioctl.h"
 #include "luo_namespace.h"
@@ -63,6 +64,7 @@ bool liveupdate_enabled(void)
 }
 EXPORT_SYMBOL_GPL(liveupdate_enabled);
 
+/* The caller holds the kexec lock. */
 static bool luo_image_takes_files(void)
 {
 	return !kho_check_image() && !kexec_image->liveupdate_off;
@@ -154,12 +156,14 @@ int liveupdate_check_image(void)
  *
  * Context: process context, before anything is shut down; may sleep.
  * Return: 0; -EINVAL if files are preserved and the kexec image could not take
- * them along; -EBUSY if the reboot has begun already; -ENOMEM; or what a
- * handler says that could not freeze its file. On failure nothing has changed.
+ * them along; -EBUSY if the reboot has begun already, or an image is just being
+ * loaded; -ENOMEM; or what a handler says that could not freeze its file. On
+ * failure nothing has changed.
  */
 int liveupdate_reboot(void)
 {
 	unsigned long sessions, files, incoming;
+	bool takes_files;
 	int ret;
 
 	if (!liveupdate_enabled())
@@ -169,8 +173,16 @@ int liveupdate_reboot(void)
 	if (luo_rebooting)
 		return -EBUSY;
 
+	if (!kexec_trylock())
+		return -EBUSY;
+	takes_files = luo_image_takes_files();
+	kexec_unlock();
+
 	luo_session_count(&sessions, &files, &incoming);
-	if (!luo_image_takes_files()) {
+	if (incoming)
+		pr_warn("%lu sessions of the previous kernel are not finished and end with this one\n",
+			incoming);
+	if (!takes_files) {
 		if (files) {
 			pr_err("no kexec image that takes a handover: %lu files in %lu sessions would be lost\n",
 			       files, sessions);
@@ -190,9 +202,6 @@ int liveupdate_reboot(void)
 		return ret;
 	}
 	luo_rebooting = true;
-	if (incoming)
-		pr_warn("%lu sessions of the previous kernel were not finished and end here\n",
-			incoming);
 	pr_info("live update %llu: %lu files in %lu sessions\n",
 		luo_number + 1, files, sessions);
 	return 0;
@@ -270,10 +279,6 @@ static const struct luo_ser *__init luo_find(phys_addr_t phys, size_t size)
 	return ser;
 }
 
-/*
- * The page of struct luo_ser is never given back: it is what the KHO subtree
- * points to.
- */
 static void __init luo_take_over(void)
 {
 	unsigned long outgoing, files, incoming;
@@ -303,6 +308,7 @@ static void __init luo_take_over(void)
 	if (ret)
 		pr_err("the table of sessions is damaged, some are lost: %d\n",
 		       ret);
+	kho_restore_free((void *)ser);
 	scoped_guard(rwsem_write, &luo_reboot_lock)
 		luo_session_count(&outgoing, &files, &incoming);
 	pr_info("live update %llu: %lu sessions were handed over\n",

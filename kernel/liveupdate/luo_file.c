@@ -489,6 +489,7 @@ static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
 	default:
 		luo_set_err(set, "file %#llx (%s) can't be retrieved: %d\n",
 			    file->token, file->handler->compatible, ret);
+		luo_file_keep(file, &args);
 		file->retrieve_status = ret;
 		return ret;
 	}

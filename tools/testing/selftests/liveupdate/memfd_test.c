@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "luo_fixture.h"
 
+#include <linux/userfaultfd.h>
+
 TEST_F(luo, same_inode_pitfall_4)
 {
 	int session = luo_create(self->dev, "s");
@@ -198,6 +200,64 @@ TEST_F(luo, most_of_the_memory_pitfall_26)
 	close(fd);
 	close(session);
 	EXPECT_GE(luo_meminfo("MemAvailable"), before - before / 20);
+}
+
+struct stuck_writer {
+	pthread_t thread;
+	int fd;
+	char *page;
+	ssize_t written;
+};
+
+static void *write_stuck(void *arg)
+{
+	struct stuck_writer *writer = arg;
+
+	writer->written = write(writer->fd, writer->page, LUO_PAGE);
+	return NULL;
+}
+
+/* A page that nobody provides, until it is freed: memory, or -errno. */
+static int missing_page(char **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	*page = mmap(NULL, LUO_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	area.range.start = (uintptr_t)*page;
+	area.range.len = LUO_PAGE;
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &area))
+		return -errno;
+	return uffd;
+}
+
+/*
+ * Whoever writes to a memfd what somebody else owes him holds it up, but neither
+ * live update nor anybody else.
+ */
+TEST_F(luo, writer_is_stuck)
+{
+	int session = luo_create(self->dev, "s"), other = luo_create(self->dev, "t"), uffd;
+	struct stuck_writer writer = { .fd = luo_memfd(4 * LUO_PAGE, 0) };
+	int before = luo_memfd(4 * LUO_PAGE, 0);
+
+	uffd = missing_page(&writer.page);
+	ASSERT_GE(uffd, 0);
+	ASSERT_EQ(0, luo_preserve(other, before, 1));
+	ASSERT_EQ(0, pthread_create(&writer.thread, NULL, write_stuck, &writer));
+	usleep(100 * 1000);
+	EXPECT_EQ(-EBUSY, luo_preserve(session, writer.fd, 1));
+	EXPECT_EQ(0, luo_unpreserve(other, 1));
+
+	/* No page will come: the write goes on without. */
+	close(uffd);
+	pthread_join(writer.thread, NULL);
+	EXPECT_EQ(0, luo_preserve(session, writer.fd, 1));
+	close(writer.fd);
+	close(before);
+	close(session);
+	close(other);
 }
 
 TEST_HARNESS_MAIN

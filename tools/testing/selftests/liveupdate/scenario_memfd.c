@@ -138,6 +138,30 @@ static void fallocated_after(void)
 	end(session, fd);
 }
 
+/* Pages behind the end are not carried, and are not taken for others. */
+static void behind_end_before(void)
+{
+	int fd = luo_memfd(64 * LUO_PAGE, 0);
+
+	CHECK_EQ(luo_file_fill(fd, 0, LUO_PAGE, 1), 0);
+	CHECK_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, 64 * LUO_PAGE, 8 * LUO_PAGE), 0);
+	one_before("behind end", 1, fd);
+	/* They go, and as many others come. */
+	CHECK_EQ(ftruncate(fd, 64 * LUO_PAGE), 0);
+	CHECK_EQ(luo_blocks(fd), LUO_PAGE / 512);
+	CHECK_EQ(luo_file_fill(fd, 8 * LUO_PAGE, 8 * LUO_PAGE, 2), 0);
+}
+
+static void behind_end_after(void)
+{
+	int session, fd = one_after("behind end", 1, &session);
+
+	CHECK_EQ(luo_blocks(fd), 9 * LUO_PAGE / 512);
+	CHECK(luo_file_is_filled(fd, 0, LUO_PAGE, 1));
+	CHECK(luo_file_is_filled(fd, 8 * LUO_PAGE, 8 * LUO_PAGE, 2));
+	end(session, fd);
+}
+
 static void seals_before(void)
 {
 	int fd = luo_memfd_filled(4 * LUO_PAGE, 4), session;
@@ -467,6 +491,7 @@ const struct scenario memfd_scenarios[] = {
 	{ "memfd_pitfall_1", memfd_before, memfd_after },
 	{ "holes_pitfall_17", holes_before, holes_after },
 	{ "fallocated_pitfall_2", fallocated_before, fallocated_after },
+	{ "behind_end", behind_end_before, behind_end_after },
 	{ "seals_pitfall_24", seals_before, seals_after },
 	{ "thp_pitfall_16", thp_before, thp_after },
 	{ "writer_pitfall_1", writer_before, writer_after },
