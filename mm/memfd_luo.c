@@ -305,7 +305,7 @@ static unsigned long memfd_table_size(struct file *file)
 	struct inode *inode = file_inode(file);
 	unsigned long max = memfd_count_entries(inode->i_mapping, memfd_end(inode));
 
-	return max ? max + max / 8 + PAGE_SIZE / sizeof(struct memfd_luo_folio_ser) : 0;
+	return round_up(max + max / 8, PAGE_SIZE / sizeof(struct memfd_luo_folio_ser));
 }
 
 /* Bring the table up to date, and have it preserved. */

@@ -20,6 +20,7 @@
 #include <linux/libfdt.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/string.h>
 #include <linux/unaligned.h>
 
 #include "internal.h"
@@ -30,7 +31,9 @@
 static struct reserve_mem_region {
 	/* a part of the command line */
 	const char *label;
-	bool revived;
+	/* 0 if it is new */
+	phys_addr_t revived;
+	phys_addr_t size;
 } regions[NR_REGIONS] __initdata;
 
 static unsigned int nr_regions __initdata;
@@ -67,6 +70,18 @@ static int __init reserve_mem_get(const void *fdt, int node, const char *name,
 	return 0;
 }
 
+static bool __init reserve_mem_is_taken(phys_addr_t start, phys_addr_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_regions; i++)
+		if (regions[i].revived &&
+		    start < regions[i].revived + PAGE_ALIGN(regions[i].size) &&
+		    regions[i].revived < start + PAGE_ALIGN(size))
+			return true;
+	return false;
+}
+
 static phys_addr_t __init reserve_mem_revive(const char *label, phys_addr_t size,
 					     phys_addr_t align)
 {
@@ -75,12 +90,14 @@ static phys_addr_t __init reserve_mem_revive(const char *label, phys_addr_t size
 	int node;
 
 	node = fdt ? fdt_subnode_offset(fdt, 0, label) : -1;
-	if (node < 0)
+	/* libfdt finds "label@1" as well. */
+	if (node < 0 || strcmp(fdt_get_name(fdt, node, NULL), label))
 		return 0;
 	if (fdt_node_check_compatible(fdt, node, RESERVE_MEM_KHO_COMPATIBLE) ||
 	    reserve_mem_get(fdt, node, RESERVE_MEM_KHO_START_PROP, &start) ||
 	    reserve_mem_get(fdt, node, RESERVE_MEM_KHO_SIZE_PROP, &old_size) ||
-	    !kho_was_preserved(start, PFN_UP(old_size))) {
+	    !kho_was_preserved(start, PFN_UP(old_size)) ||
+	    reserve_mem_is_taken(start, old_size)) {
 		pr_err("%s: damaged, gets new memory\n", label);
 		return 0;
 	}
@@ -119,6 +136,7 @@ phys_addr_t __init reserve_mem_kho_alloc(const char *label, phys_addr_t size,
 	if (!start)
 		return 0;
 	region->label = label;
+	region->size = size;
 	nr_regions++;
 	return start;
 }

@@ -46,6 +46,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size);
 /* Early boot and kexec; called by the architecture and by kexec_file. */
 void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 		  phys_addr_t scratch_phys, u64 scratch_len);
+void kho_memory_known(void);
 void kho_memory_open(void);
 void kho_scratch_reserve(void);
 void kho_scratch_mark(void);
@@ -84,6 +85,10 @@ static inline void kho_remove_subtree(void *blob)
 
 static inline void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 				phys_addr_t scratch_phys, u64 scratch_len)
+{
+}
+
+static inline void kho_memory_known(void)
 {
 }
 

@@ -6,6 +6,7 @@
  *
  *	kho_populate()		the boot data name an FDT and scratch regions;
  *				from here on memblock allocates from scratch only
+ *	kho_memory_known()	memblock knows all memory: is scratch a part of it?
  *	kho_memory_open()	all memory is mapped: believe the handover or
  *				refuse it, reserve what is preserved, open the rest
  *	kho_scratch_reserve()	just before memblock frees everything
@@ -125,6 +126,20 @@ void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 	kho_in.fdt_phys = fdt_phys;
 }
 
+/**
+ * kho_memory_known - refuse scratch that is not there
+ *
+ * Context: early boot, memblock knows all memory and nothing is mapped yet.
+ */
+void __init kho_memory_known(void)
+{
+	if (!kho_in.fdt_phys || kho_scratch_is_memory())
+		return;
+	pr_err("refused: scratch is not memory of this machine\n");
+	kho_scratch_forget();
+	kho_in.fdt_phys = 0;
+}
+
 static int __init kho_check_fdt(phys_addr_t fdt_phys, phys_addr_t *map_phys)
 {
 	const void *fdt;
@@ -206,7 +221,7 @@ void __init kho_scratch_reserve(void)
 	if (!kho_enable)
 		return;
 	if (is_kho_boot()) {
-		kho_scratch_keep();
+		kho_scratch_keep_all();
 	} else if (kho_scratch_alloc()) {
 		pr_err("off: no memory for scratch\n");
 		kho_enable = false;

@@ -187,7 +187,9 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order)
 		if (!*slot) {
 			void *child = (void *)get_zeroed_page(GFP_KERNEL);
 
-			if (!child) {
+			if (!child ||
+			    !kho_was_there_at_boot(PHYS_PFN(virt_to_phys(child)), 0)) {
+				free_page((unsigned long)child);
 				kho_map_prune(map, key);
 				return -ENOMEM;
 			}
@@ -288,6 +290,23 @@ int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned int hint)
 }
 
 /**
+ * kho_map_find - order of the block that a page frame lies in
+ * @map: the map
+ * @pfn: page frame
+ *
+ * Return: the order, or -ENOENT if it lies in none.
+ */
+int kho_map_find(struct kho_map *map, unsigned long pfn)
+{
+	unsigned int order;
+
+	for (order = 0; order <= KHO_MAP_MAX_ORDER; order++)
+		if (kho_map_test(map, ALIGN_DOWN(pfn, BIT(order)), order))
+			return order;
+	return -ENOENT;
+}
+
+/**
  * kho_map_covers - is a range of pages all in blocks of the map?
  * @map: the map
  * @pfn: first page frame
@@ -304,12 +323,9 @@ bool kho_map_covers(struct kho_map *map, unsigned long pfn,
 		return false;
 
 	while (pfn < end) {
-		unsigned int order;
+		int order = kho_map_find(map, pfn);
 
-		for (order = 0; order <= KHO_MAP_MAX_ORDER; order++)
-			if (kho_map_test(map, ALIGN_DOWN(pfn, BIT(order)), order))
-				break;
-		if (order > KHO_MAP_MAX_ORDER)
+		if (order < 0)
 			return false;
 		pfn = ALIGN_DOWN(pfn, BIT(order)) + BIT(order);
 	}

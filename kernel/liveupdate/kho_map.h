@@ -4,6 +4,7 @@
 
 #include <linux/bits.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/types.h>
 
 /* A leaf is one page of bits, an inner node one page of physical addresses. */
@@ -42,6 +43,17 @@ struct kho_map {
  */
 typedef int (*kho_map_node_fn)(phys_addr_t phys, void *arg);
 
+/*
+ * The next kernel is told of the memory that was there at boot: what has been
+ * added since can't be preserved, nor be a node.
+ */
+static inline bool kho_was_there_at_boot(unsigned long pfn, unsigned int order)
+{
+	return !IS_ENABLED(CONFIG_MEMORY_HOTPLUG) ||
+	       (early_section(__pfn_to_section(pfn)) &&
+		early_section(__pfn_to_section(pfn + BIT(order) - 1)));
+}
+
 u64 kho_map_key(unsigned long pfn, unsigned int order);
 int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_del(struct kho_map *map, unsigned long pfn, unsigned int order);
@@ -50,6 +62,7 @@ bool kho_map_test(struct kho_map *map, unsigned long pfn,
 int kho_map_order(struct kho_map *map, unsigned long pfn,
 		  unsigned int hint);
 int kho_map_take(struct kho_map *map, unsigned long pfn, unsigned int hint);
+int kho_map_find(struct kho_map *map, unsigned long pfn);
 bool kho_map_covers(struct kho_map *map, unsigned long pfn,
 		    unsigned long nr_pages);
 int kho_map_area(struct kho_map *map, unsigned long area,

@@ -74,6 +74,8 @@ static int kho_preserve_block(unsigned long pfn, unsigned int order)
 		return -EOPNOTSUPP;
 	if (kho_scratch_overlaps(PFN_PHYS(pfn), PAGE_SIZE << order))
 		return -ERANGE;
+	if (!kho_was_there_at_boot(pfn, order))
+		return -EOPNOTSUPP;
 	err = kho_map_add(&kho_out.map, pfn, order);
 	if (!err)
 		kho_out.nr_pages += BIT(order);
@@ -96,7 +98,7 @@ static void kho_unpreserve_block(unsigned long pfn, unsigned int order)
  * Context: process context, may sleep.
  * Return: 0, -EEXIST if it is preserved already, -ERANGE if it lies in scratch
  * (migrate it and try again), -EINVAL if it is a slab, -ENOMEM, or -EOPNOTSUPP
- * with KHO off.
+ * with KHO off or in memory that was added since boot.
  */
 int kho_preserve_folio(struct folio *folio)
 {

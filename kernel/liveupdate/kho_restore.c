@@ -233,18 +233,35 @@ static bool kho_claim_range(unsigned long pfn, unsigned long nr_pages)
 /**
  * kho_retain_pages - take over a range, but leave it reserved
  * @phys: physical address, aligned to a page
- * @nr_pages: as it was preserved
+ * @nr_pages: length of the range
  *
- * For what is reserved memory in either kernel.
+ * For what is reserved memory in either kernel. Blocks are taken whole: what
+ * they have outside of the range can't be restored by anybody else either.
  *
- * Return: 0, or -ENOENT if the range was not preserved like this.
+ * Return: 0, or -ENOENT if not all of the range was preserved.
  */
 int kho_retain_pages(phys_addr_t phys, unsigned long nr_pages)
 {
-	if (!IS_ALIGNED(phys, PAGE_SIZE) ||
-	    !kho_claim_range(PHYS_PFN(phys), nr_pages))
+	unsigned long pfn = PHYS_PFN(phys), end = pfn + nr_pages;
+	int err = -ENOENT;
+
+	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages || end < pfn)
 		return -ENOENT;
-	return 0;
+
+	spin_lock(&kho_in.lock);
+	if (!kho_in.map.root || !kho_map_covers(&kho_in.map, pfn, nr_pages))
+		goto unlock;
+	while (pfn < end) {
+		unsigned int order = kho_map_find(&kho_in.map, pfn);
+
+		pfn = ALIGN_DOWN(pfn, BIT(order));
+		kho_claim_block(pfn, order);
+		pfn += BIT(order);
+	}
+	err = 0;
+unlock:
+	spin_unlock(&kho_in.lock);
+	return err;
 }
 
 /**
@@ -440,6 +457,27 @@ refuse:
 	return err;
 }
 
+/* One area whose pages are in kho_area_bitmap. */
+static void __init kho_release_area(unsigned long area)
+{
+	unsigned long first = area << KHO_MAP_LEAF_BITS, bit, i;
+
+	for (bit = 0; bit < KHO_MAP_AREA_PAGES; bit += KHO_GRANULE_PAGES) {
+		unsigned long limit = bit + KHO_GRANULE_PAGES;
+
+		if (find_next_bit(kho_area_bitmap, limit, bit) >= limit)
+			continue;
+		/* Deferred initialisation has no type for what is reserved. */
+		set_pageblock_migratetype(pfn_to_page(first + bit), MIGRATE_MOVABLE);
+		if (!test_bit((first + bit) / KHO_GRANULE_PAGES, kho_in.gaps))
+			continue;
+		for (i = bit; i < limit; i++)
+			if (!test_bit(i, kho_area_bitmap))
+				free_reserved_page(pfn_to_page(first + i));
+		cond_resched();
+	}
+}
+
 /**
  * kho_memory_release_gaps - free what was reserved for its neighbours' sake
  *
@@ -447,24 +485,13 @@ refuse:
  */
 void __init kho_memory_release_gaps(void)
 {
-	unsigned long nr = DIV_ROUND_UP(max_pfn, KHO_GRANULE_PAGES);
-	unsigned long granule, area = ULONG_MAX;
+	unsigned long area;
 
 	if (!kho_in.gaps)
 		return;
-
-	for_each_set_bit(granule, kho_in.gaps, nr) {
-		unsigned long pfn = granule * KHO_GRANULE_PAGES;
-		unsigned long bit = pfn & (KHO_MAP_AREA_PAGES - 1), i;
-
-		if (area != pfn >> KHO_MAP_LEAF_BITS) {
-			area = pfn >> KHO_MAP_LEAF_BITS;
-			kho_map_area(&kho_in.map, area, kho_area_bitmap);
-		}
-		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE);
-		for (i = 0; i < KHO_GRANULE_PAGES; i++)
-			if (!test_bit(bit + i, kho_area_bitmap))
-				free_reserved_page(pfn_to_page(pfn + i));
+	for (area = 0; area << KHO_MAP_LEAF_BITS < max_pfn; area++) {
+		kho_map_area(&kho_in.map, area, kho_area_bitmap);
+		kho_release_area(area);
 	}
 	kho_in.gaps = NULL;
 }

@@ -23,12 +23,14 @@
 #include <linux/initrd.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kmemleak.h>
 #include <linux/limits.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/numa.h>
 #include <linux/page-isolation.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <asm/sections.h>
 
@@ -169,9 +171,12 @@ int __init kho_scratch_adopt(phys_addr_t phys, u64 len)
 	memcpy(kho_scratch, table, len);
 	kho_scratch_nr = nr;
 
+	/* From the top, as memblock does it: the direct map is made so. */
 	for (i = 0; i < nr; i++) {
-		kho_confinement[i].start = kho_scratch[i].addr;
-		kho_confinement[i].end = kho_scratch[i].addr + kho_scratch[i].size;
+		for (j = i; j && kho_confinement[j - 1].start < kho_scratch[i].addr; j--)
+			kho_confinement[j] = kho_confinement[j - 1];
+		kho_confinement[j].start = kho_scratch[i].addr;
+		kho_confinement[j].end = kho_scratch[i].addr + kho_scratch[i].size;
 	}
 	kho_confinement[nr].start = 0;
 	kho_confinement[nr].end = SZ_1M;
@@ -180,6 +185,23 @@ int __init kho_scratch_adopt(phys_addr_t phys, u64 len)
 out:
 	early_memunmap(table, len);
 	return err;
+}
+
+/**
+ * kho_scratch_is_memory - do the adopted regions exist?
+ *
+ * Context: early boot, memblock knows all memory.
+ * Return: false if the table is damaged, or the command line hides memory.
+ */
+bool __init kho_scratch_is_memory(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < kho_scratch_nr; i++)
+		if (!memblock_is_region_memory(kho_scratch[i].addr,
+					       kho_scratch[i].size))
+			return false;
+	return true;
 }
 
 /**
@@ -221,8 +243,7 @@ static int __init kho_scratch_add_part(phys_addr_t start, phys_addr_t end)
 /**
  * kho_scratch_keep - keep what is free in the adopted regions for scratch
  *
- * To be called when preserved memory is reserved and memblock may use the rest,
- * and once more, for what was freed since, before memblock frees everything.
+ * To be called when preserved memory is reserved and memblock may use the rest.
  */
 void __init kho_scratch_keep(void)
 {
@@ -252,6 +273,30 @@ again:
 			goto again;
 		}
 	}
+}
+
+/**
+ * kho_scratch_keep_all - keep for scratch what was freed since, and will be
+ *
+ * memblock_free_all() tells each reserved region its node, and the table of them
+ * may have to grow for that: the old one, in scratch, would then be free behind
+ * our back. So do it here.
+ *
+ * Context: boot, just before memblock frees everything.
+ */
+void __init kho_scratch_keep_all(void)
+{
+	struct memblock_region *region;
+	unsigned long max;
+
+	do {
+		kho_scratch_keep();
+		max = memblock.reserved.max;
+		for_each_mem_region(region)
+			memblock_set_node(region->base, region->size,
+					  &memblock.reserved,
+					  memblock_get_region_node(region));
+	} while (memblock.reserved.max != max);
 }
 
 static u64 __init kho_scratch_default(unsigned int index, u64 pages)
@@ -305,6 +350,8 @@ static int __init kho_scratch_alloc_one(u64 size, phys_addr_t end, int nid)
 					nid != NUMA_NO_NODE);
 	if (!addr)
 		return -ENOMEM;
+	/* As for all CMA: whose pages these are, kmemleak knows by itself. */
+	kmemleak_ignore_phys(addr);
 
 	kho_scratch[kho_scratch_nr].addr = addr;
 	kho_scratch[kho_scratch_nr].size = size;
@@ -356,6 +403,7 @@ int __init kho_scratch_alloc(void)
 	if (!err)
 		return 0;
 
+	kho_scratch_nr_parts = 0;
 	while (kho_scratch_nr) {
 		kho_scratch_nr--;
 		memblock_phys_free(kho_scratch[kho_scratch_nr].addr,
@@ -400,6 +448,7 @@ void __init kho_scratch_release(void)
 		pfn = PHYS_PFN(kho_scratch_parts[i].start);
 		end = PHYS_PFN(kho_scratch_parts[i].end);
 		while (pfn < end) {
+			cond_resched();
 			if (pageblock_aligned(pfn) &&
 			    pfn + pageblock_nr_pages <= end) {
 				init_cma_reserved_pageblock(pfn_to_page(pfn));

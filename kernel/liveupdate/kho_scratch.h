@@ -8,7 +8,9 @@
 
 int kho_scratch_adopt(phys_addr_t phys, u64 len);
 void kho_scratch_forget(void);
+bool kho_scratch_is_memory(void);
 void kho_scratch_keep(void);
+void kho_scratch_keep_all(void);
 int kho_scratch_alloc(void);
 void kho_scratch_release(void);
 bool kho_scratch_overlaps(phys_addr_t phys, u64 size);

@@ -57,3 +57,7 @@ APPEND="$damage luo.damage=fdt:kho-v4:kho-v5 luo.next=luo.refused=2" \
 console kho-version "the previous kernel does not speak kho-v4" "it is told (pitfall 36)"
 APPEND="$damage luo.damage=fdt:preserved-memory-map:preserved-memory-mop luo.next=luo.refused=2" \
 	vm_run kho-no-map "luo: mode kexec stage 1: 0"
+# Its command line hides the scratch that it was to use.
+APPEND="luo.mode=kexec luo.stage=0 luo.hops=1 luo.only=memfd luo.next=mem=700M,luo.refused=2" \
+	vm_run scratch-hidden "luo: mode kexec stage 1: 0"
+console scratch-hidden "KHO: refused: scratch is not memory of this machine" "it is told"
