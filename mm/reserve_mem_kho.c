@@ -21,7 +21,6 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 
 #include "internal.h"
 
@@ -57,19 +56,6 @@ static const void *__init reserve_mem_fdt(void)
 	return fdt;
 }
 
-static int __init reserve_mem_get(const void *fdt, int node, const char *name,
-				  u64 *value)
-{
-	const u64 *prop;
-	int len;
-
-	prop = fdt_getprop(fdt, node, name, &len);
-	if (!prop || len != sizeof(*value))
-		return -EINVAL;
-	*value = get_unaligned(prop);
-	return 0;
-}
-
 static bool __init reserve_mem_is_taken(phys_addr_t start, phys_addr_t size)
 {
 	unsigned int i;
@@ -94,8 +80,8 @@ static phys_addr_t __init reserve_mem_revive(const char *label, phys_addr_t size
 	if (node < 0 || strcmp(fdt_get_name(fdt, node, NULL), label))
 		return 0;
 	if (fdt_node_check_compatible(fdt, node, RESERVE_MEM_KHO_COMPATIBLE) ||
-	    reserve_mem_get(fdt, node, RESERVE_MEM_KHO_START_PROP, &start) ||
-	    reserve_mem_get(fdt, node, RESERVE_MEM_KHO_SIZE_PROP, &old_size) ||
+	    kho_fdt_get_u64(fdt, node, RESERVE_MEM_KHO_START_PROP, &start) ||
+	    kho_fdt_get_u64(fdt, node, RESERVE_MEM_KHO_SIZE_PROP, &old_size) ||
 	    !kho_was_preserved(start, PFN_UP(old_size)) ||
 	    reserve_mem_is_taken(start, old_size)) {
 		pr_err("%s: damaged, gets new memory\n", label);

@@ -42,6 +42,7 @@ int kho_preserved_order(phys_addr_t phys);
 int kho_add_subtree(const char *name, void *blob, size_t size);
 void kho_remove_subtree(void *blob);
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size);
+int kho_fdt_get_u64(const void *fdt, int node, const char *name, u64 *value);
 
 /* Early boot and kexec; called by the architecture and by kexec_file. */
 void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,

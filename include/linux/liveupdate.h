@@ -45,9 +45,9 @@ struct liveupdate_file_op_args {
  * @freeze: optional; last change to the saved state, user space still exists
  *	but the reboot has begun. May fail, which stops the live update.
  * @unfreeze: optional; undo @freeze, the live update did not happen
- * @retrieve: make a file of the state in @serialized_data. -ENOMEM, -EINTR
- *	and -EAGAIN consumed nothing and can be tried again; any other error is
- *	remembered.
+ * @retrieve: make a file of the state in @serialized_data. -ENOMEM, -EINTR,
+ *	-ERESTARTSYS and -EAGAIN consumed nothing and can be tried again; any
+ *	other error is remembered.
  * @can_finish: optional; is the file whole again?
  * @finish: let go of what preservation still holds. If the file was never
  *	retrieved, or its retrieval failed, free or quarantine its memory.

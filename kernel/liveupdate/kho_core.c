@@ -341,7 +341,16 @@ void kho_remove_subtree(void *blob)
 }
 EXPORT_SYMBOL_GPL(kho_remove_subtree);
 
-static int kho_get_u64(const void *fdt, int node, const char *name, u64 *value)
+/**
+ * kho_fdt_get_u64 - read a number from a flattened device tree
+ * @fdt: the tree
+ * @node: offset of a node
+ * @name: a property of it
+ * @value: on return the number, in the byte order of the machine
+ *
+ * Return: 0 or -EINVAL.
+ */
+int kho_fdt_get_u64(const void *fdt, int node, const char *name, u64 *value)
 {
 	const u64 *prop;
 	int len;
@@ -374,8 +383,8 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	if (node < 0)
 		return -ENOENT;
 
-	if (kho_get_u64(kho_in.fdt, node, KHO_FDT_BLOB_PROP, &blob) ||
-	    kho_get_u64(kho_in.fdt, node, KHO_FDT_BLOB_SIZE_PROP, &len) ||
+	if (kho_fdt_get_u64(kho_in.fdt, node, KHO_FDT_BLOB_PROP, &blob) ||
+	    kho_fdt_get_u64(kho_in.fdt, node, KHO_FDT_BLOB_SIZE_PROP, &len) ||
 	    !len || check_add_overflow(blob, len, &end) ||
 	    !kho_was_preserved(PAGE_ALIGN_DOWN(blob),
 			       PFN_UP(end) - PHYS_PFN(blob))) {

@@ -245,23 +245,6 @@ TEST_F(luo, tokens)
 	close(session);
 }
 
-static int send_fd(int socket, int fd)
-{
-	char control[CMSG_SPACE(sizeof(fd))] = {}, byte = 0;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
-}
-
 /* A session ends with its last descriptor, also if that is on its way. */
 TEST_F(luo, session_lives_as_long_as_a_descriptor)
 {
@@ -276,7 +259,7 @@ TEST_F(luo, session_lives_as_long_as_a_descriptor)
 	EXPECT_EQ(-EEXIST, luo_preserve(other, fd, 1));
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	ASSERT_EQ(0, send_fd(sockets[0], other));
+	ASSERT_EQ(0, luo_send_fd(sockets[0], other));
 	close(other);
 	EXPECT_EQ(-1, ftruncate(fd, 0));
 	close(sockets[0]);

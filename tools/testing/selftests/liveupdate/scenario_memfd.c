@@ -287,34 +287,11 @@ static void thp_after(void)
  * with the memory preserves it and writes until the jump. Of two numbers, the
  * second one follows the first one.
  */
-static int pass_fd(int socket, int fd)
-{
-	char control[CMSG_SPACE(sizeof(fd))] = {}, byte = 0;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	if (fd < 0) {
-		if (recvmsg(socket, &msg, 0) != 1)
-			return -errno;
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-		return fd;
-	}
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(socket, &msg, 0) == 1 ? 0 : -errno;
-}
-
 #define WRITER_SIZE	(4 * MB)
 
 static void writer(int socket)
 {
-	int session = pass_fd(socket, -1), fd = luo_memfd(WRITER_SIZE, 0), i;
+	int session = luo_receive_fd(socket), fd = luo_memfd(WRITER_SIZE, 0), i;
 	uint64_t count = 0, *first, *second;
 	char *mem;
 
@@ -346,7 +323,7 @@ static void writer_before(void)
 		syscall(SYS_close_range, 4U, ~0U, 0U);
 		writer(3);
 	}
-	CHECK_EQ(pass_fd(sockets[0], session), 0);
+	CHECK_EQ(luo_send_fd(sockets[0], session), 0);
 	CHECK_EQ(read(sockets[0], &result, sizeof(result)), sizeof(result));
 	CHECK_EQ(result, 0);
 	/* It is the writer's alone now. */
