@@ -14,7 +14,7 @@ console() { check "$1: $3" grep -qE "$2" "$LOGS/$1.console"; }
 
 # The memory map is set up late, behind what was preserved (pitfall 13).
 KERNEL=$deferred MEM=8G SMP=4 APPEND="kho=on luo.mode=kexec luo.stage=0 luo.hops=2 luo.next=kho=on" \
-	vm_run deferred-chain "luo: mode kexec stage 2: 0"
+	vm_run deferred-chain-pitfall-13 "luo: mode kexec stage 2: 0"
 MEM=6G NEXT=$deferred APPEND="$kexec luo.next=kho=on" \
 	vm_run deferred-next "luo: mode kexec stage 1: 0"
 KERNEL=$deferred NEXT=$OUT/bzImage MEM=4G SMP=4,sockets=2 APPEND="kho=on $kexec" \
