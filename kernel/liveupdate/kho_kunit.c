@@ -96,6 +96,17 @@ static void kho_map_test_orders(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, memchr_inv(map->root, 0, PAGE_SIZE));
 }
 
+static void kho_map_test_no_root(struct kunit *test)
+{
+	struct kho_map map = {};
+
+	KUNIT_EXPECT_FALSE(test, kho_map_test(&map, 8, 0));
+	KUNIT_EXPECT_FALSE(test, kho_map_covers(&map, 8, 1));
+	KUNIT_EXPECT_EQ(test, kho_map_find(&map, 8), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kho_map_order(&map, 8, 3), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kho_map_take(&map, 8, 3), -ENOENT);
+}
+
 /* Random blocks against a bitmap of pages. */
 static void kho_map_test_random(struct kunit *test)
 {
@@ -274,6 +285,7 @@ static struct kunit_case kho_map_cases[] = {
 	KUNIT_CASE(kho_map_test_keys),
 	KUNIT_CASE(kho_map_test_layout),
 	KUNIT_CASE(kho_map_test_orders),
+	KUNIT_CASE(kho_map_test_no_root),
 	KUNIT_CASE(kho_map_test_random),
 	KUNIT_CASE(kho_map_test_overlap),
 	KUNIT_CASE(kho_map_test_corrupt_pitfall_10),

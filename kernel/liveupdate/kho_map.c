@@ -18,7 +18,8 @@
  *    it, so an abandoned preservation leaves nothing behind;
  *  - nodes are pages of their own, never slab objects, which could lie where
  *    the next kernel puts itself;
- *  - nodes are not part of the map.
+ *  - nodes are not part of the map;
+ *  - without a root a map is empty: it can be asked, but not added to.
  */
 #include <linux/align.h>
 #include <linux/bitmap.h>

@@ -220,8 +220,7 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
 bool kho_is_preserved(phys_addr_t phys, unsigned int order)
 {
 	guard(mutex)(&kho_out.lock);
-	return kho_out.map.root &&
-	       kho_map_test(&kho_out.map, PHYS_PFN(phys), order);
+	return kho_map_test(&kho_out.map, PHYS_PFN(phys), order);
 }
 
 /**

@@ -84,8 +84,7 @@ bool kho_is_restorable(phys_addr_t phys, unsigned int order)
 	if (!IS_ALIGNED(phys, PAGE_SIZE << order))
 		return false;
 	spin_lock(&kho_in.lock);
-	found = kho_in.map.root &&
-		kho_map_test(&kho_in.map, PHYS_PFN(phys), order);
+	found = kho_map_test(&kho_in.map, PHYS_PFN(phys), order);
 	spin_unlock(&kho_in.lock);
 	return found;
 }
@@ -104,8 +103,7 @@ bool kho_was_preserved(phys_addr_t phys, unsigned long nr_pages)
 	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages)
 		return false;
 	spin_lock(&kho_in.lock);
-	covered = kho_in.map.root &&
-		  kho_map_covers(&kho_in.map, PHYS_PFN(phys), nr_pages);
+	covered = kho_map_covers(&kho_in.map, PHYS_PFN(phys), nr_pages);
 	spin_unlock(&kho_in.lock);
 	return covered;
 }
@@ -119,14 +117,12 @@ EXPORT_SYMBOL_GPL(kho_was_preserved);
  */
 int kho_preserved_order(phys_addr_t phys)
 {
-	int order = -ENOENT;
+	int order;
 
 	if (!IS_ALIGNED(phys, PAGE_SIZE))
 		return -ENOENT;
 	spin_lock(&kho_in.lock);
-	if (kho_in.map.root)
-		order = kho_map_order(&kho_in.map, PHYS_PFN(phys),
-				      kho_in.order_hint);
+	order = kho_map_order(&kho_in.map, PHYS_PFN(phys), kho_in.order_hint);
 	spin_unlock(&kho_in.lock);
 	return order;
 }
@@ -135,12 +131,11 @@ EXPORT_SYMBOL_GPL(kho_preserved_order);
 /* Take the block that starts at @pfn; @hint may be its order. */
 static int kho_claim_block(unsigned long pfn, unsigned int hint)
 {
-	int order = -ENOENT;
+	int order;
 
 	lockdep_assert_held(&kho_in.lock);
 
-	if (kho_in.map.root)
-		order = kho_map_take(&kho_in.map, pfn, hint);
+	order = kho_map_take(&kho_in.map, pfn, hint);
 	if (order >= 0)
 		WRITE_ONCE(kho_in.nr_pages, kho_in.nr_pages - BIT(order));
 	return order;
@@ -201,7 +196,7 @@ static bool kho_has_range(unsigned long pfn, unsigned long end)
 	lockdep_assert_held(&kho_in.lock);
 
 	/* Only what is in the map is known to be memory, with struct pages. */
-	if (!kho_in.map.root || !kho_map_covers(&kho_in.map, pfn, end - pfn))
+	if (!kho_map_covers(&kho_in.map, pfn, end - pfn))
 		return false;
 	for (; pfn < end; pfn += BIT(order)) {
 		order = kho_block_order(pfn, end);
@@ -243,25 +238,22 @@ static bool kho_claim_range(unsigned long pfn, unsigned long nr_pages)
 int kho_retain_pages(phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long pfn = PHYS_PFN(phys), end = pfn + nr_pages;
-	int err = -ENOENT;
+	bool covered;
 
-	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages || end < pfn)
+	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages)
 		return -ENOENT;
 
 	spin_lock(&kho_in.lock);
-	if (!kho_in.map.root || !kho_map_covers(&kho_in.map, pfn, nr_pages))
-		goto unlock;
-	while (pfn < end) {
+	covered = kho_map_covers(&kho_in.map, pfn, nr_pages);
+	while (covered && pfn < end) {
 		unsigned int order = kho_map_find(&kho_in.map, pfn);
 
 		pfn = ALIGN_DOWN(pfn, BIT(order));
 		kho_claim_block(pfn, order);
 		pfn += BIT(order);
 	}
-	err = 0;
-unlock:
 	spin_unlock(&kho_in.lock);
-	return err;
+	return covered ? 0 : -ENOENT;
 }
 
 /**
@@ -306,11 +298,17 @@ void kho_restore_free(void *mem)
 }
 EXPORT_SYMBOL_GPL(kho_restore_free);
 
+/* Is it memory that nobody has, scratch apart? */
+static bool __init kho_is_free(phys_addr_t phys, phys_addr_t size)
+{
+	return memblock_is_region_memory(phys, size) &&
+	       !memblock_is_region_reserved(phys, size) &&
+	       !kho_scratch_overlaps(phys, size);
+}
+
 static int __init kho_claim_node(phys_addr_t phys, void *arg)
 {
-	if (!phys || kho_scratch_overlaps(phys, PAGE_SIZE) ||
-	    !memblock_is_region_memory(phys, PAGE_SIZE) ||
-	    memblock_is_region_reserved(phys, PAGE_SIZE))
+	if (!phys || !kho_is_free(phys, PAGE_SIZE))
 		return -EFAULT;
 	return memblock_reserve(phys, PAGE_SIZE);
 }
@@ -323,16 +321,12 @@ static int __init kho_reserve_granule(unsigned long pfn, unsigned long bit)
 {
 	phys_addr_t phys = PFN_PHYS(pfn), size = PFN_PHYS(KHO_GRANULE_PAGES);
 	unsigned long limit = bit + KHO_GRANULE_PAGES, start, end;
-	bool whole;
 
 	start = find_next_bit(kho_area_bitmap, limit, bit);
 	if (start >= limit)
 		return 0;
 
-	whole = memblock_is_region_memory(phys, size) &&
-		!memblock_is_region_reserved(phys, size) &&
-		!kho_scratch_overlaps(phys, size);
-	if (whole) {
+	if (kho_is_free(phys, size)) {
 		end = find_next_zero_bit(kho_area_bitmap, limit, bit);
 		if (end < limit)
 			__set_bit(pfn / KHO_GRANULE_PAGES, kho_in.gaps);
@@ -344,9 +338,7 @@ static int __init kho_reserve_granule(unsigned long pfn, unsigned long bit)
 		phys = PFN_PHYS(pfn + start - bit);
 		size = PFN_PHYS(end - start);
 
-		if (!memblock_is_region_memory(phys, size) ||
-		    memblock_is_region_reserved(phys, size) ||
-		    kho_scratch_overlaps(phys, size)) {
+		if (!kho_is_free(phys, size)) {
 			pr_err("preserved [mem %pa-%pa] is not memory, or in use\n",
 			       &phys, &(phys_addr_t){ phys + size - 1 });
 			return -EFAULT;
@@ -357,7 +349,7 @@ static int __init kho_reserve_granule(unsigned long pfn, unsigned long bit)
 	return 0;
 }
 
-static int __init kho_reserve_area(unsigned long area, unsigned long end_pfn)
+static int __init kho_reserve_area(unsigned long area)
 {
 	unsigned long pfn = area << KHO_MAP_LEAF_BITS, bit, end;
 	int err;
@@ -382,9 +374,7 @@ static int __init kho_reserve_area(unsigned long area, unsigned long end_pfn)
 			phys_addr_t phys = PFN_PHYS(pfn + bit);
 			phys_addr_t size = PFN_PHYS(end - bit);
 
-			if (memblock_is_region_memory(phys, size) &&
-			    !memblock_is_region_reserved(phys, size) &&
-			    !kho_scratch_overlaps(phys, size)) {
+			if (kho_is_free(phys, size)) {
 				if (memblock_reserve(phys, size))
 					return -ENOMEM;
 				bit = end - KHO_GRANULE_PAGES;
@@ -446,7 +436,7 @@ int __init kho_memory_ingest(phys_addr_t map_phys)
 	}
 
 	for (area = 0; area << KHO_MAP_LEAF_BITS < end_pfn; area++) {
-		err = kho_reserve_area(area, end_pfn);
+		err = kho_reserve_area(area);
 		if (err)
 			goto refuse;
 	}

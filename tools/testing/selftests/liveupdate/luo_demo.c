@@ -120,17 +120,9 @@ static void before(int dev)
 
 static void option(const char *name, char *value, size_t size)
 {
-	char line[2048], *at;
-	FILE *file = fopen("/proc/cmdline", "re");
+	const char *found = luo_kernel_option(name);
 
-	*value = '\0';
-	if (!file || !fgets(line, sizeof(line), file))
-		return;
-	at = strstr(line, name);
-	if (at)
-		snprintf(value, size, "%.*s", (int)strcspn(at + strlen(name), "\n "),
-			 at + strlen(name));
-	fclose(file);
+	snprintf(value, size, "%s", found ? found : "");
 }
 
 static void after(int dev)

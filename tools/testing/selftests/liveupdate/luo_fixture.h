@@ -18,11 +18,8 @@
 #include "../kselftest_harness.h"
 
 #define PRESERVED_PAGES	"/sys/kernel/debug/kho/out/preserved_pages"
-#define TEST_FAIL	"/sys/module/luo_test_handler/parameters/fail"
 #define TEST_DELAY	"/sys/module/luo_test_handler/parameters/freeze_delay_ms"
 #define TEST_CALLS	"/sys/module/luo_test_handler/parameters/calls"
-#define TEST_DEVICE	"/dev/liveupdate_test"
-#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 FIXTURE(luo) {
 	int dev;

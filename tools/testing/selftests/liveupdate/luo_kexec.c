@@ -24,8 +24,6 @@
 
 #include "luo_scenario.h"
 
-#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-
 int stage;
 int dev;
 int failures;
@@ -94,24 +92,6 @@ static void result(const char *name)
 	       stage ? "hop" : "stage", stage);
 	fflush(stdout);
 	failures = 0;
-}
-
-/* What follows NAME on the kernel's command line, NULL if it is not there. */
-static const char *kernel_option(const char *name)
-{
-	static char line[2048];
-	FILE *file = fopen("/proc/cmdline", "re");
-	char *at = NULL;
-
-	if (file && fgets(line, sizeof(line), file))
-		at = strstr(line, name);
-	if (file)
-		fclose(file);
-	if (!at)
-		return NULL;
-	at += strlen(name);
-	at[strcspn(at, "\n ")] = '\0';
-	return at;
 }
 
 static void append(char *line, size_t size, const char *prefix, const char *text)
@@ -199,12 +179,12 @@ int main(int argc, char **argv)
 	}
 	stage = atoi(argv[1]);
 	hops = atoi(argv[2]);
-	only = kernel_option("luo.only=");
+	only = luo_kernel_option("luo.only=");
 	if (only)
 		only = strdup(only);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	dev = luo_open();
-	if (stage && kernel_option("luo.gone")) {
+	if (stage && luo_kernel_option("luo.gone")) {
 		printf("KTAP version 1\n1..1\n");
 		CHECK_EQ(dev, -ENOENT);
 		result("there_is_no_live_update");
@@ -216,8 +196,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 
-	if (stage && kernel_option("luo.refused=")) {
-		look_at_refusal(kernel_option("luo.refused="));
+	if (stage && luo_kernel_option("luo.refused=")) {
+		look_at_refusal(luo_kernel_option("luo.refused="));
 		return bad;
 	}
 	if (stage)
@@ -229,10 +209,10 @@ int main(int argc, char **argv)
 	call_scenarios(prepare);
 	result("prepare");
 
-	if (kernel_option("luo.damage="))
+	if (luo_kernel_option("luo.damage="))
 		CHECK_EQ(luo_write("/sys/module/kho_damage/parameters/replace",
-				   kernel_option("luo.damage=")), 0);
-	if (kernel_option("luo.crash")) {
+				   luo_kernel_option("luo.damage=")), 0);
+	if (luo_kernel_option("luo.crash")) {
 		luo_write("/proc/sys/kernel/sysrq", "1");
 		luo_write("/proc/sysrq-trigger", "c");
 	}
@@ -240,7 +220,7 @@ int main(int argc, char **argv)
 	snprintf(cmdline, sizeof(cmdline),
 		 LUO_CMDLINE " luo.mode=kexec luo.stage=%d luo.hops=%d%s%s",
 		 stage + 1, hops, only ? " luo.only=" : "", only ?: "");
-	append(cmdline, sizeof(cmdline), " luo.next=", kernel_option("luo.next="));
+	append(cmdline, sizeof(cmdline), " luo.next=", luo_kernel_option("luo.next="));
 	for (i = 3; i < argc; i++)
 		append(cmdline, sizeof(cmdline), " ", argv[i]);
 	CHECK_EQ(luo_kexec_load(cmdline), 0);

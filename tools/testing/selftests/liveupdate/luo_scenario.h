@@ -13,8 +13,6 @@
 
 #define MB		LUO_MB
 #define UNCLAIMED	"/sys/kernel/debug/kho/in/unclaimed_pages"
-#define TEST_FAIL	"/sys/module/luo_test_handler/parameters/fail"
-#define TEST_DEVICE	"/dev/liveupdate_test"
 
 /* Prepared in one kernel, looked at in the next one. */
 struct scenario {

@@ -30,6 +30,10 @@
 #define LUO_PAGE	4096UL
 #define LUO_MB		(256 * LUO_PAGE)
 
+#define TEST_DEVICE	"/dev/liveupdate_test"
+#define TEST_FAIL	"/sys/module/luo_test_handler/parameters/fail"
+#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
 static inline int luo_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;
@@ -224,6 +228,24 @@ static inline long luo_meminfo(const char *what)
 	if (file)
 		fclose(file);
 	return kb;
+}
+
+/* What follows NAME on the kernel's command line, until the next call, or NULL. */
+static inline const char *luo_kernel_option(const char *name)
+{
+	static char line[2048];
+	FILE *file = fopen("/proc/cmdline", "re");
+	char *at = NULL;
+
+	if (file && fgets(line, sizeof(line), file))
+		at = strstr(line, name);
+	if (file)
+		fclose(file);
+	if (!at)
+		return NULL;
+	at += strlen(name);
+	at[strcspn(at, "\n ")] = '\0';
+	return at;
 }
 
 static inline int luo_write(const char *path, const char *text)
