@@ -29,6 +29,7 @@
 
 #include "../kexec_internal.h"
 #include "luo_file.h"
+#include "luo_flb.h"
 #include "luo_ioctl.h"
 #include "luo_namespace.h"
 #include "luo_session.h"
@@ -73,7 +74,7 @@ static bool luo_image_takes_files(void)
 static int luo_publish(void)
 {
 	struct luo_ser *ser;
-	u64 sessions = 0;
+	u64 sessions = 0, flbs;
 	int ret;
 
 	lockdep_assert_held_write(&luo_reboot_lock);
@@ -83,16 +84,22 @@ static int luo_publish(void)
 	ret = luo_session_serialise_all(&sessions);
 	if (ret)
 		goto err_free;
+	ret = luo_flb_serialise(&flbs);
+	if (ret)
+		goto err_sessions;
 	memcpy(ser->compatible, luo_compatible, sizeof(ser->compatible));
 	ser->liveupdate_num = luo_number + 1;
 	ser->sessions_pa = sessions;
+	ser->flbs_pa = flbs;
 	ret = kho_add_subtree(LUO_FDT_NODE, ser, sizeof(*ser));
 	if (ret)
-		goto err_unserialise;
+		goto err_flbs;
 	luo_out = ser;
 	return 0;
 
-err_unserialise:
+err_flbs:
+	luo_flb_unserialise();
+err_sessions:
 	luo_session_unserialise_all();
 err_free:
 	kho_unpreserve_free(ser);
@@ -103,6 +110,7 @@ static void luo_unpublish(void)
 {
 	lockdep_assert_held_write(&luo_reboot_lock);
 	kho_remove_subtree(luo_out);
+	luo_flb_unserialise();
 	luo_session_unserialise_all();
 	kho_unpreserve_free(luo_out);
 	luo_out = NULL;
@@ -260,20 +268,27 @@ static struct miscdevice luo_device = {
 	.mode = 0600,
 };
 
+/* Nothing of what was handed over can be believed. */
+static void __init luo_refuse_all(int error)
+{
+	luo_session_refuse_all(error);
+	luo_flb_refuse_all(error);
+}
+
 static const struct luo_ser *__init luo_find(phys_addr_t phys, size_t size)
 {
 	const struct luo_ser *ser = phys_to_virt(phys);
 
 	if (size < sizeof(*ser)) {
 		pr_err("the handover is cut off: no session can be retrieved\n");
-		luo_session_refuse_all(-EIO);
+		luo_refuse_all(-EIO);
 		return NULL;
 	}
 	if (memcmp(ser->compatible, luo_compatible, sizeof(luo_compatible))) {
 		pr_err("the handover has version '%*pE', not '%s': no session can be retrieved\n",
 		       (int)strnlen(ser->compatible, sizeof(ser->compatible)),
 		       ser->compatible, luo_compatible);
-		luo_session_refuse_all(-EOPNOTSUPP);
+		luo_refuse_all(-EOPNOTSUPP);
 		return NULL;
 	}
 	return ser;
@@ -292,7 +307,7 @@ static void __init luo_take_over(void)
 		return;
 	if (ret) {
 		pr_err("the handover can't be read: %d\n", ret);
-		luo_session_refuse_all(-EIO);
+		luo_refuse_all(-EIO);
 		return;
 	}
 	if (!liveupdate_enabled()) {
@@ -308,6 +323,10 @@ static void __init luo_take_over(void)
 	if (ret)
 		pr_err("the table of sessions is damaged, some are lost: %d\n",
 		       ret);
+	ret = luo_flb_load(ser->flbs_pa);
+	if (ret)
+		pr_err("the table of shared data is damaged, some are lost: %d\n",
+		       ret);
 	kho_restore_free((void *)ser);
 	scoped_guard(rwsem_write, &luo_reboot_lock)
 		luo_session_count(&outgoing, &files, &incoming);
@@ -315,7 +334,8 @@ static void __init luo_take_over(void)
 		luo_number, incoming);
 }
 
-static int __init luo_init(void)
+/* Early: who brings up buses and IOMMUs asks for what was handed over. */
+static int __init luo_early_init(void)
 {
 	int ret;
 
@@ -327,6 +347,14 @@ static int __init luo_init(void)
 		return ret;
 	}
 	luo_take_over();
+	return 0;
+}
+early_initcall(luo_early_init);
+
+static int __init luo_init(void)
+{
+	int ret;
+
 	if (!liveupdate_enabled())
 		return 0;
 	ret = misc_register(&luo_device);

@@ -26,7 +26,7 @@ static struct luo_file_set *new_set(struct kunit *test)
 						 GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, set);
-	luo_file_set_init(set, set, "kunit");
+	luo_file_set_init(set, "kunit");
 	return set;
 }
 
@@ -272,6 +272,82 @@ static void luo_file_discard(struct kunit *test)
 	EXPECT_EVENTS(test, RETRIEVE(0), DISCARD(1), CAN_FINISH(0), FINISH(0));
 }
 
+/* A file that needs another one of its session: by which name is it there? */
+static void luo_file_token_of_other(struct kunit *test)
+{
+	struct luo_file_set *set = new_set(test), *other = new_set(test);
+	struct file *file = luo_kunit_file(test, 0);
+	u64 token = 0;
+
+	KUNIT_EXPECT_FALSE(test, liveupdate_file_is_preserved(file));
+	KUNIT_EXPECT_EQ(test, preserve(set, file, 77), 0);
+	KUNIT_EXPECT_EQ(test, preserve(other, luo_kunit_file(test, 1), 77), 0);
+	KUNIT_EXPECT_TRUE(test, liveupdate_file_is_preserved(file));
+	/* told by what it stands for */
+	file = luo_kunit_file(test, 0);
+	KUNIT_EXPECT_TRUE(test, liveupdate_file_is_preserved(file));
+	KUNIT_EXPECT_EQ(test, 0,
+			LOCKED(set, liveupdate_get_token_outgoing(set, file,
+								  &token)));
+	KUNIT_EXPECT_EQ(test, token, 77ull);
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			LOCKED(other, liveupdate_get_token_outgoing(other, file,
+								    &token)));
+	unpreserve_all(set);
+	unpreserve_all(other);
+	KUNIT_EXPECT_FALSE(test, liveupdate_file_is_preserved(file));
+}
+
+static void luo_file_get_other(struct kunit *test)
+{
+	struct luo_file_set *set = handed_over(test, 3);
+
+	luo_kunit.needs[0] = 11;
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), 0);
+	EXPECT_EVENTS(test, RETRIEVE(0), RETRIEVE(1));
+	KUNIT_EXPECT_EQ(test, retrieve(set, 12), 0);
+	/* The owner of the session has still to say what becomes of it. */
+	luo_kunit_forget_events();
+	KUNIT_EXPECT_FALSE(test, finish(set));
+	KUNIT_EXPECT_EQ(test, discard(set, 10), -EBUSY);
+	KUNIT_EXPECT_EQ(test, discard(set, 11), 0);
+	EXPECT_EVENTS(test, FINISH(1));
+	KUNIT_EXPECT_TRUE(test, finish(set));
+
+	set = handed_over(test, 3);
+	luo_kunit.needs[0] = 13;
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), -ENOENT);
+	/* It fails in passing, and so does what needs it. */
+	luo_kunit.needs[1] = 12;
+	luo_kunit_fail(LUO_KUNIT_RETRIEVE, 1, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 11), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 11), 0);
+	drop(set);
+}
+
+/* No kernel writes down files that need each other, or themselves. */
+static void luo_file_get_loop(struct kunit *test)
+{
+	struct luo_file_set *set = handed_over(test, 3);
+	int i;
+
+	luo_kunit.needs[0] = 11;
+	luo_kunit.needs[1] = 10;
+	luo_kunit.needs[2] = 12;
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), -ELOOP);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 11), -ELOOP);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 12), -ELOOP);
+	drop(set);
+
+	/* Too many, one behind the other. */
+	set = handed_over(test, 5);
+	for (i = 0; i < 4; i++)
+		luo_kunit.needs[i] = 11 + i;
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), -ELOOP);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 14), 0);
+	drop(set);
+}
+
 static void luo_file_unknown_type(struct kunit *test)
 {
 	struct luo_file_set *set = handed_over(test, 0);
@@ -429,6 +505,9 @@ static struct kunit_case luo_file_cases[] = {
 	KUNIT_CASE(luo_file_retrieve),
 	KUNIT_CASE(luo_file_retrieve_fails),
 	KUNIT_CASE(luo_file_discard),
+	KUNIT_CASE(luo_file_token_of_other),
+	KUNIT_CASE(luo_file_get_other),
+	KUNIT_CASE(luo_file_get_loop),
 	KUNIT_CASE(luo_file_unknown_type),
 	KUNIT_CASE(luo_file_load_damaged),
 	KUNIT_CASE(luo_file_load_no_memory),

@@ -19,12 +19,36 @@
 #include <linux/srcu.h>
 #include <linux/string.h>
 
+#include "luo_flb.h"
 #include "luo_handler.h"
 
 /* Writers hold the mutex, readers the SRCU. */
 static LIST_HEAD(luo_handlers);
 static DEFINE_MUTEX(luo_handlers_lock);
 DEFINE_STATIC_SRCU(luo_handlers_srcu);
+
+static bool luo_handler_is_valid(const struct liveupdate_file_handler *handler)
+{
+	const struct liveupdate_file_ops *ops = handler->ops;
+	size_t len = strnlen(handler->compatible, sizeof(handler->compatible));
+
+	return ops && ops->can_preserve && ops->preserve && ops->unpreserve &&
+	       ops->retrieve && ops->finish && len &&
+	       len < sizeof(handler->compatible);
+}
+
+static int luo_handler_add(struct liveupdate_file_handler *handler)
+{
+	struct liveupdate_file_handler *other;
+
+	guard(mutex)(&luo_handlers_lock);
+	list_for_each_entry(other, &luo_handlers, list)
+		if (!strcmp(other->compatible, handler->compatible))
+			return -EEXIST;
+	atomic_set(&handler->nr_files, 0);
+	list_add_tail_rcu(&handler->list, &luo_handlers);
+	return 0;
+}
 
 /**
  * liveupdate_register_file_handler - make a type of files preservable
@@ -35,28 +59,22 @@ DEFINE_STATIC_SRCU(luo_handlers_srcu);
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL if an operation or the compatible string is missing, or
- * -EEXIST if there is a handler for that compatible string.
+ * -EEXIST if there is a handler for that compatible string; the same for its
+ * FLBs.
  */
 int liveupdate_register_file_handler(struct liveupdate_file_handler *handler)
 {
-	const struct liveupdate_file_ops *ops = handler->ops;
-	struct liveupdate_file_handler *other;
-	size_t len;
+	int ret;
 
-	if (!ops || !ops->can_preserve || !ops->preserve || !ops->unpreserve ||
-	    !ops->retrieve || !ops->finish)
+	if (!luo_handler_is_valid(handler))
 		return -EINVAL;
-	len = strnlen(handler->compatible, sizeof(handler->compatible));
-	if (!len || len == sizeof(handler->compatible))
-		return -EINVAL;
-
-	guard(mutex)(&luo_handlers_lock);
-	list_for_each_entry(other, &luo_handlers, list)
-		if (!strcmp(other->compatible, handler->compatible))
-			return -EEXIST;
-	atomic_set(&handler->nr_files, 0);
-	list_add_tail_rcu(&handler->list, &luo_handlers);
-	return 0;
+	ret = luo_flb_register(handler);
+	if (ret)
+		return ret;
+	ret = luo_handler_add(handler);
+	if (ret)
+		luo_flb_unregister(handler);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
 
@@ -75,6 +93,7 @@ void liveupdate_unregister_file_handler(struct liveupdate_file_handler *handler)
 		list_del_rcu(&handler->list);
 	synchronize_srcu(&luo_handlers_srcu);
 	WARN_ON(atomic_read(&handler->nr_files));
+	luo_flb_unregister(handler);
 }
 EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
 

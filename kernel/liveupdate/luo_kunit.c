@@ -84,12 +84,28 @@ static void luo_kunit_unfreeze(struct liveupdate_file_op_args *args)
 	luo_kunit_call(LUO_KUNIT_UNFREEZE, args->serialized_data);
 }
 
+static int luo_kunit_need(struct liveupdate_file_op_args *args)
+{
+	u64 token = luo_kunit.needs[args->serialized_data];
+	struct file *file;
+	int ret;
+
+	if (!token)
+		return 0;
+	ret = liveupdate_get_file_incoming(args->session, token, &file);
+	if (!ret)
+		fput(file);
+	return ret;
+}
+
 static int luo_kunit_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct file *file;
 	int ret;
 
 	ret = luo_kunit_call(LUO_KUNIT_RETRIEVE, args->serialized_data);
+	if (!ret)
+		ret = luo_kunit_need(args);
 	if (ret)
 		return ret;
 	file = luo_kunit_open(args->serialized_data);

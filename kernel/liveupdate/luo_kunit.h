@@ -37,6 +37,8 @@ enum luo_kunit_op {
  * @nr_records: how many
  * @next_record: the next one to be read
  * @loop: the tables have no end
+ * @needs: by object, the token of the file that it needs when it is retrieved,
+ *	0 for none
  */
 struct luo_kunit {
 	enum luo_kunit_op fail_op;
@@ -48,6 +50,7 @@ struct luo_kunit {
 	unsigned int nr_records;
 	unsigned int next_record;
 	bool loop;
+	u64 needs[LUO_KUNIT_NR_OBJS];
 };
 
 extern struct luo_kunit luo_kunit;

@@ -55,7 +55,7 @@ static struct luo_session *luo_session_alloc(const char *name, bool incoming)
 		strscpy(session->name, name, sizeof(session->name));
 		session->incoming = incoming;
 		INIT_LIST_HEAD(&session->list);
-		luo_file_set_init(&session->files, session, session->name);
+		luo_file_set_init(&session->files, session->name);
 	}
 	return session;
 }

@@ -60,14 +60,27 @@ struct luo_file_ser {
 static_assert(sizeof(struct luo_file_ser) == 64);
 
 /**
- * struct luo_flb_header_ser - head of the file-lifecycle-bound records
- * @pgcnt: pages of the table
- * @count: records that follow
+ * struct luo_flb_header_ser - head of the table of data shared by files
+ * @pgcnt: pages of the table, which is one preserved block
+ * @count: &struct luo_flb_ser that follow
  */
 struct luo_flb_header_ser {
 	u64 pgcnt;
 	u64 count;
 } __packed;
 static_assert(sizeof(struct luo_flb_header_ser) == 16);
+
+/**
+ * struct luo_flb_ser - file-lifecycle-bound (FLB) data, shared by many files
+ * @name: unique, NUL-terminated, not empty
+ * @data: opaque, belongs to the FLB
+ * @count: files that need it
+ */
+struct luo_flb_ser {
+	char name[LUO_FLB_NAME_LEN];
+	u64 data;
+	u64 count;
+} __packed;
+static_assert(sizeof(struct luo_flb_ser) == 64);
 
 #endif /* _LINUX_KHO_ABI_LUO_H */
