@@ -135,6 +135,9 @@ static int kho_claim_block(unsigned long pfn, unsigned int hint)
 
 	lockdep_assert_held(&kho_in.lock);
 
+	/* What has left the map would be taken for a gap. */
+	if (WARN_ON_ONCE(kho_in.gaps))
+		return -EBUSY;
 	order = kho_map_take(&kho_in.map, pfn, hint);
 	if (order >= 0)
 		WRITE_ONCE(kho_in.nr_pages, kho_in.nr_pages - BIT(order));
@@ -158,7 +161,7 @@ static void kho_unreserve(struct page *page, unsigned int order)
  * kho_restore_folio - take over a folio that the previous kernel preserved
  * @phys: its physical address
  *
- * Context: not in interrupts.
+ * Context: not in interrupts, nor before kho_init().
  * Return: the folio with one reference, a large one if it was a large one, or
  * NULL if no block was preserved there or it is restored already.
  */

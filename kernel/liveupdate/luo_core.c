@@ -334,7 +334,10 @@ static void __init luo_take_over(void)
 		luo_number, incoming);
 }
 
-/* Early: who brings up buses and IOMMUs asks for what was handed over. */
+/*
+ * Who brings up buses and IOMMUs asks for what was handed over; before kho_init()
+ * nothing of it can be restored.
+ */
 static int __init luo_early_init(void)
 {
 	int ret;
@@ -349,7 +352,7 @@ static int __init luo_early_init(void)
 	luo_take_over();
 	return 0;
 }
-early_initcall(luo_early_init);
+postcore_initcall(luo_early_init);
 
 static int __init luo_init(void)
 {
