@@ -4,14 +4,20 @@
  * file that holds one u64, and that can be preserved.
  *
  * read(2) and write(2) of 8 bytes get and set the number, whatever the offset.
- * It may be changed until the file is frozen.
+ * It may be changed until the file is frozen. An ioctl tells it of another file
+ * that it needs: that one must be in the same session, and is found again by its
+ * token in the next kernel.
+ *
+ * All these files share an FLB, which holds a number as well: parameter
+ * flb_value is the one to be handed over, flb_incoming reads as the one that was.
  *
  * What goes wrong is told in the module's parameters, also on the command line
  * of the next kernel:
  *
  *	fail=STEP:ERRNO[:SKIP]
  *
- * makes STEP (preserve, freeze, retrieve, can_finish) fail once, after it has
+ * makes STEP (preserve, freeze, retrieve, can_finish, flb_preserve,
+ * flb_retrieve) fail once, after it has
  * worked SKIP times. ERRNO is the number of an error, 0 forgets the order.
  *
  *	freeze_delay_ms=N
@@ -35,7 +41,10 @@
 #include <linux/cleanup.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -51,11 +60,15 @@ enum luo_test_op {
 	LUO_TEST_FREEZE,
 	LUO_TEST_RETRIEVE,
 	LUO_TEST_CAN_FINISH,
+	LUO_TEST_FLB_PRESERVE,
+	LUO_TEST_FLB_RETRIEVE,
 	LUO_TEST_NR_STEPS,
 	/* those that can't */
 	LUO_TEST_UNPRESERVE = LUO_TEST_NR_STEPS,
 	LUO_TEST_UNFREEZE,
 	LUO_TEST_FINISH,
+	LUO_TEST_FLB_UNPRESERVE,
+	LUO_TEST_FLB_FINISH,
 	LUO_TEST_NR_OPS
 };
 
@@ -64,9 +77,13 @@ static const char *const luo_test_names[LUO_TEST_NR_OPS] = {
 	[LUO_TEST_FREEZE] = "freeze",
 	[LUO_TEST_RETRIEVE] = "retrieve",
 	[LUO_TEST_CAN_FINISH] = "can_finish",
+	[LUO_TEST_FLB_PRESERVE] = "flb_preserve",
+	[LUO_TEST_FLB_RETRIEVE] = "flb_retrieve",
 	[LUO_TEST_UNPRESERVE] = "unpreserve",
 	[LUO_TEST_UNFREEZE] = "unfreeze",
 	[LUO_TEST_FINISH] = "finish",
+	[LUO_TEST_FLB_UNPRESERVE] = "flb_unpreserve",
+	[LUO_TEST_FLB_FINISH] = "flb_finish",
 };
 
 /**
@@ -88,14 +105,32 @@ static atomic_t luo_test_calls[LUO_TEST_NR_OPS];
  * struct luo_test_file - an open file
  * @lock: protects the other fields
  * @value: what is read and written
+ * @peer: another file that this one needs, or NULL
  * @frozen: @value is on its way
  */
 struct luo_test_file {
 	/* a leaf */
 	struct mutex lock;
 	u64 value;
+	struct file *peer;
 	bool frozen;
 };
+
+/**
+ * struct luo_test_ser - a file in the handover
+ * @value: its number
+ * @peer: token of the file that it needs
+ * @has_peer: whether it needs one
+ */
+struct luo_test_ser {
+	u64 value;
+	u64 peer;
+	u64 has_peer;
+};
+
+/* Take a file's descriptor for the one that is needed; give one out. */
+#define LUO_TEST_SET_PEER	_IO('L', 0)
+#define LUO_TEST_GET_PEER	_IO('L', 1)
 
 static int luo_test_fail_set(const char *text, const struct kernel_param *kp)
 {
@@ -197,10 +232,56 @@ static int luo_test_open(struct inode *inode, struct file *file)
 	return file->private_data ? 0 : -ENOMEM;
 }
 
+static void luo_test_file_free(struct luo_test_file *test)
+{
+	if (test->peer)
+		fput(test->peer);
+	kfree(test);
+}
+
 static int luo_test_release(struct inode *inode, struct file *file)
 {
-	kfree(file->private_data);
+	luo_test_file_free(file->private_data);
 	return 0;
+}
+
+static int luo_test_set_peer(struct luo_test_file *test, int fd)
+{
+	struct file *peer __free(fput) = fget(fd);
+
+	if (!peer)
+		return -EBADF;
+	guard(mutex)(&test->lock);
+	if (test->frozen || test->peer)
+		return -EBUSY;
+	test->peer = no_free_ptr(peer);
+	return 0;
+}
+
+static int luo_test_get_peer(struct luo_test_file *test)
+{
+	int fd;
+
+	guard(mutex)(&test->lock);
+	if (!test->peer)
+		return -ENOENT;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd >= 0)
+		fd_install(fd, get_file(test->peer));
+	return fd;
+}
+
+static long luo_test_ioctl(struct file *file, unsigned int cmd,
+			   unsigned long arg)
+{
+	switch (cmd) {
+	case LUO_TEST_SET_PEER:
+		return luo_test_set_peer(file->private_data, arg);
+	case LUO_TEST_GET_PEER:
+		return luo_test_get_peer(file->private_data);
+	default:
+		return -ENOTTY;
+	}
 }
 
 static ssize_t luo_test_read(struct file *file, char __user *buf, size_t size,
@@ -239,6 +320,7 @@ static const struct file_operations luo_test_fops = {
 	.release = luo_test_release,
 	.read = luo_test_read,
 	.write = luo_test_write,
+	.unlocked_ioctl = luo_test_ioctl,
 	.llseek = noop_llseek,
 };
 
@@ -269,57 +351,99 @@ static void luo_test_set_frozen(struct luo_test_file *test, bool frozen)
 
 static int luo_test_preserve(struct liveupdate_file_op_args *args)
 {
-	struct luo_test_file *test = args->file->private_data;
+	struct luo_test_ser *ser;
+	int ret;
 
-	args->private_data = test;
-	return luo_test_enter(LUO_TEST_PRESERVE);
+	ret = luo_test_enter(LUO_TEST_PRESERVE);
+	if (ret)
+		return ret;
+	ser = kho_alloc_preserve(sizeof(*ser));
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	args->private_data = ser;
+	args->serialized_data = virt_to_phys(ser);
+	return 0;
 }
 
 static void luo_test_unpreserve(struct liveupdate_file_op_args *args)
 {
 	luo_test_enter(LUO_TEST_UNPRESERVE);
-	WARN_ON(((struct luo_test_file *)args->private_data)->frozen);
+	WARN_ON(((struct luo_test_file *)args->file->private_data)->frozen);
+	kho_unpreserve_free(args->private_data);
 }
 
 static int luo_test_freeze(struct liveupdate_file_op_args *args)
 {
-	struct luo_test_file *test = args->private_data;
+	struct luo_test_file *test = args->file->private_data;
+	struct luo_test_ser *ser = args->private_data;
 	int ret;
 
 	if (luo_test_freeze_delay_ms)
 		msleep(luo_test_freeze_delay_ms);
 	ret = luo_test_enter(LUO_TEST_FREEZE);
+	if (!ret && test->peer)
+		ret = liveupdate_get_token_outgoing(args->session, test->peer,
+						    &ser->peer);
 	if (ret)
 		return ret;
 	luo_test_set_frozen(test, true);
-	args->serialized_data = test->value;
+	ser->value = test->value;
+	ser->has_peer = !!test->peer;
 	return 0;
 }
 
 static void luo_test_unfreeze(struct liveupdate_file_op_args *args)
 {
 	luo_test_enter(LUO_TEST_UNFREEZE);
-	luo_test_set_frozen(args->private_data, false);
+	luo_test_set_frozen(args->file->private_data, false);
+}
+
+/* Of the previous kernel, or NULL if there is no such thing. */
+static struct luo_test_ser *luo_test_find_ser(u64 data)
+{
+	return kho_preserved_order(data) ? NULL : phys_to_virt(data);
+}
+
+static struct luo_test_file *
+luo_test_restore(struct liveupdate_file_op_args *args,
+		 const struct luo_test_ser *ser)
+{
+	struct luo_test_file *test = luo_test_file_alloc(ser->value);
+	int ret;
+
+	if (!test || !ser->has_peer)
+		return test ?: ERR_PTR(-ENOMEM);
+	ret = liveupdate_get_file_incoming(args->session, ser->peer,
+					   &test->peer);
+	if (ret) {
+		luo_test_file_free(test);
+		return ERR_PTR(ret);
+	}
+	return test;
 }
 
 static int luo_test_retrieve(struct liveupdate_file_op_args *args)
 {
+	struct luo_test_ser *ser = luo_test_find_ser(args->serialized_data);
 	struct luo_test_file *test;
 	struct file *file;
 	int ret;
 
 	ret = luo_test_enter(LUO_TEST_RETRIEVE);
+	if (!ret && !ser)
+		ret = -EIO;
 	if (ret)
 		return ret;
-	test = luo_test_file_alloc(args->serialized_data);
-	if (!test)
-		return -ENOMEM;
+	test = luo_test_restore(args, ser);
+	if (IS_ERR(test))
+		return PTR_ERR(test);
 	file = anon_inode_getfile("[luo_test]", &luo_test_fops, test, O_RDWR);
 	if (IS_ERR(file)) {
-		kfree(test);
+		luo_test_file_free(test);
 		return PTR_ERR(file);
 	}
 	args->file = file;
+	kho_restore_free(ser);
 	return 0;
 }
 
@@ -330,8 +454,12 @@ static bool luo_test_can_finish(struct liveupdate_file_op_args *args)
 
 static void luo_test_finish(struct liveupdate_file_op_args *args)
 {
+	struct luo_test_ser *ser = luo_test_find_ser(args->serialized_data);
+
 	luo_test_enter(LUO_TEST_FINISH);
 	WARN_ON(!args->file != (args->retrieve_status <= 0));
+	if (args->retrieve_status <= 0 && ser)
+		kho_restore_free(ser);
 }
 
 static const struct liveupdate_file_ops luo_test_ops = {
@@ -347,9 +475,91 @@ static const struct liveupdate_file_ops luo_test_ops = {
 	.get_id = luo_test_get_id,
 };
 
+static unsigned long luo_test_flb_value;
+module_param_named(flb_value, luo_test_flb_value, ulong, 0600);
+MODULE_PARM_DESC(flb_value, "number that the FLB hands over");
+
+static int luo_test_flb_preserve(struct liveupdate_flb_op_args *args)
+{
+	int ret = luo_test_enter(LUO_TEST_FLB_PRESERVE);
+	u64 *value;
+
+	if (ret)
+		return ret;
+	value = kho_alloc_preserve(sizeof(*value));
+	if (IS_ERR(value))
+		return PTR_ERR(value);
+	*value = luo_test_flb_value;
+	args->obj = value;
+	args->data = virt_to_phys(value);
+	return 0;
+}
+
+static void luo_test_flb_unpreserve(struct liveupdate_flb_op_args *args)
+{
+	luo_test_enter(LUO_TEST_FLB_UNPRESERVE);
+	kho_unpreserve_free(args->obj);
+}
+
+static int luo_test_flb_retrieve(struct liveupdate_flb_op_args *args)
+{
+	int ret = luo_test_enter(LUO_TEST_FLB_RETRIEVE);
+
+	if (ret)
+		return ret;
+	if (kho_preserved_order(args->data))
+		return -EIO;
+	args->obj = phys_to_virt(args->data);
+	return 0;
+}
+
+static void luo_test_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	luo_test_enter(LUO_TEST_FLB_FINISH);
+	WARN_ON(!args->obj != (args->retrieve_status <= 0));
+	if (args->retrieve_status >= 0)
+		kho_restore_free(phys_to_virt(args->data));
+}
+
+static const struct liveupdate_flb_ops luo_test_flb_ops = {
+	.owner = THIS_MODULE,
+	.preserve = luo_test_flb_preserve,
+	.unpreserve = luo_test_flb_unpreserve,
+	.retrieve = luo_test_flb_retrieve,
+	.finish = luo_test_flb_finish,
+};
+
+static struct liveupdate_flb luo_test_flb = {
+	.ops = &luo_test_flb_ops,
+	.compatible = "luo-test-flb-v1",
+};
+
+static struct liveupdate_flb *const luo_test_flbs[] = { &luo_test_flb, NULL };
+
+static int luo_test_flb_get(char *buf, const struct kernel_param *kp)
+{
+	void *obj;
+	u64 value;
+	int ret;
+
+	ret = liveupdate_flb_get_incoming(&luo_test_flb, &obj);
+	if (ret)
+		return ret;
+	value = *(u64 *)obj;
+	liveupdate_flb_put_incoming(&luo_test_flb);
+	return sysfs_emit(buf, "%llu\n", value);
+}
+
+static const struct kernel_param_ops luo_test_flb_param_ops = {
+	.get = luo_test_flb_get,
+};
+module_param_cb(flb_incoming, &luo_test_flb_param_ops, NULL, 0400);
+MODULE_PARM_DESC(flb_incoming, "number that the FLB was handed over with");
+
 static struct liveupdate_file_handler luo_test_handler = {
 	.ops = &luo_test_ops,
 	.compatible = "luo-test-v1",
+	.flbs = luo_test_flbs,
 };
 
 static int __init luo_test_init(void)

@@ -19,7 +19,6 @@
 
 #define PRESERVED_PAGES	"/sys/kernel/debug/kho/out/preserved_pages"
 #define TEST_DELAY	"/sys/module/luo_test_handler/parameters/freeze_delay_ms"
-#define TEST_CALLS	"/sys/module/luo_test_handler/parameters/calls"
 
 FIXTURE(luo) {
 	int dev;

@@ -102,9 +102,10 @@ static void append(char *line, size_t size, const char *prefix, const char *text
 		snprintf(line + len, size - len, "%s%s", prefix, text);
 }
 
-/* In this order: the last ones look at what the others have left. */
+/* In this order. */
 static const struct scenario * const scenarios[] = {
-	memfd_scenarios, failure_scenarios, session_scenarios,
+	memfd_scenarios, failure_scenarios, session_scenarios, shared_scenarios,
+	final_scenarios,
 };
 
 /* Calls @fn for those that were selected. Returns how many these are. */
@@ -206,6 +207,8 @@ int main(int argc, char **argv)
 		return !!bad;
 
 	failures = 0;
+	snprintf(cmdline, sizeof(cmdline), "%d", 1000 + stage);
+	luo_write(TEST_FLB_VALUE, cmdline);
 	call_scenarios(prepare);
 	result("prepare");
 

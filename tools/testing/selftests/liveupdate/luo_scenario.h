@@ -25,6 +25,8 @@ struct scenario {
 extern const struct scenario memfd_scenarios[];
 extern const struct scenario failure_scenarios[];
 extern const struct scenario session_scenarios[];
+extern const struct scenario shared_scenarios[];
+extern const struct scenario final_scenarios[];
 
 /* The number of kexecs that it took to get here. */
 extern int stage;

@@ -31,7 +31,14 @@
 #define LUO_MB		(256 * LUO_PAGE)
 
 #define TEST_DEVICE	"/dev/liveupdate_test"
-#define TEST_FAIL	"/sys/module/luo_test_handler/parameters/fail"
+#define TEST_PARAMETERS	"/sys/module/luo_test_handler/parameters/"
+#define TEST_FAIL	TEST_PARAMETERS "fail"
+#define TEST_CALLS	TEST_PARAMETERS "calls"
+#define TEST_FLB_VALUE	TEST_PARAMETERS "flb_value"
+#define TEST_FLB_IN	TEST_PARAMETERS "flb_incoming"
+/* A file of the test device needs another one; gives that one out. */
+#define TEST_SET_PEER	_IO('L', 0)
+#define TEST_GET_PEER	_IO('L', 1)
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 static inline int luo_ioctl(int fd, unsigned long cmd, void *arg)
@@ -258,6 +265,21 @@ static inline int luo_write(const char *path, const char *text)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+/* How often an operation of the test device was called. */
+static inline int luo_test_calls(const char *op)
+{
+	FILE *file = fopen(TEST_CALLS, "re");
+	char line[64];
+	int number = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, op, strlen(op)) && line[strlen(op)] == ':')
+			number = atoi(line + strlen(op) + 1);
+	if (file)
+		fclose(file);
+	return number;
 }
 
 /* KPF_* of the page at @offset, without writing to it; 0 if there is none. */

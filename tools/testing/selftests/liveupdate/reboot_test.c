@@ -113,36 +113,21 @@ TEST_F(luo, image_is_replaced_late)
 	close(session);
 }
 
-/* How often an operation of the test device was called. */
-static int calls(const char *op)
-{
-	FILE *file = fopen(TEST_CALLS, "re");
-	char line[64];
-	int number = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, op, strlen(op)) && line[strlen(op)] == ':')
-			number = atoi(line + strlen(op) + 1);
-	if (file)
-		fclose(file);
-	return number;
-}
-
 TEST_F(luo, preserve_fails)
 {
 	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
-	int unpreserved = calls("unpreserve");
+	int unpreserved = luo_test_calls("unpreserve");
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "preserve:5"));
 	EXPECT_EQ(-EIO, luo_preserve(session, fd, 1));
-	EXPECT_EQ(unpreserved, calls("unpreserve"));
+	EXPECT_EQ(unpreserved, luo_test_calls("unpreserve"));
 	EXPECT_EQ(-ENOENT, luo_unpreserve(session, 1));
 	EXPECT_EQ(0, luo_preserve(session, fd, 1));
 	EXPECT_EQ(-EBUSY, luo_preserve(session, fd, 2));
 	close(fd);
 	close(session);
-	EXPECT_EQ(unpreserved + 1, calls("unpreserve"));
+	EXPECT_EQ(unpreserved + 1, luo_test_calls("unpreserve"));
 }
 
 /* The second of three files can't be frozen: none of them is. */
@@ -150,7 +135,7 @@ TEST_F(luo, freeze_fails_pitfall_7)
 {
 	int session = luo_create(self->dev, "s");
 	int other = luo_create(self->dev, "t"), fds[3], i, memfd;
-	int frozen = calls("freeze"), unfrozen = calls("unfreeze");
+	int frozen = luo_test_calls("freeze"), unfrozen = luo_test_calls("unfreeze");
 	uint64_t number = 7;
 
 	if (access("/next/bzImage", R_OK))
@@ -165,8 +150,8 @@ TEST_F(luo, freeze_fails_pitfall_7)
 	ASSERT_EQ(0, luo_kexec_load_kernel(""));
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5:1"));
 	EXPECT_EQ(-EIO, luo_kexec());
-	EXPECT_EQ(frozen + 2, calls("freeze"));
-	EXPECT_EQ(unfrozen + 1, calls("unfreeze"));
+	EXPECT_EQ(frozen + 2, luo_test_calls("freeze"));
+	EXPECT_EQ(unfrozen + 1, luo_test_calls("unfreeze"));
 
 	/* All as before, and usable. */
 	for (i = 0; i < 3; i++)
@@ -233,13 +218,13 @@ TEST_F(luo, kexec_fails_late_pitfall_7)
 	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
 	preserved = luo_read_number(PRESERVED_PAGES);
 	for (i = 0; i < 3; i++) {
-		int frozen = calls("freeze"), unfrozen = calls("unfreeze");
+		int frozen = luo_test_calls("freeze"), unfrozen = luo_test_calls("unfreeze");
 		uint64_t number = i;
 
 		ASSERT_EQ(0, late_failure(0, &error, &injected));
 		EXPECT_EQ(-EINVAL, error);
-		EXPECT_EQ(frozen + 1, calls("freeze"));
-		EXPECT_EQ(unfrozen + 1, calls("unfreeze"));
+		EXPECT_EQ(frozen + 1, luo_test_calls("freeze"));
+		EXPECT_EQ(unfrozen + 1, luo_test_calls("unfreeze"));
 		/* What was written for the next kernel is gone. */
 		EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
 		EXPECT_EQ(8, write(fd, &number, sizeof(number)));

@@ -356,6 +356,11 @@ const struct scenario session_scenarios[] = {
 	{ "discard", discard_before, discard_after },
 	{ "together", together_before, together_after },
 	{ "unknown_type_pitfall_18", unknown_type_before, unknown_type_after },
+	{}
+};
+
+/* They look at what all others have left. */
+const struct scenario final_scenarios[] = {
 	{ "unclaimed", unclaimed_before, unclaimed_after },
 	{ "left_behind", left_behind_before, left_behind_after },
 	{}
