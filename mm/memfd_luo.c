@@ -14,13 +14,17 @@
  * Invariants:
  *  - a folio in the table is up to date, preserved, outside of scratch, and has
  *    our reference; the table is sorted by index, holes are not in it;
- *  - the flag of the inode is set exactly while there is a struct memfd_luo.
+ *  - the flag of the inode is set exactly while there is a struct memfd_luo;
+ *  - the pages of the table count as locked memory of the user who preserved
+ *    them, as nobody can swap them out.
  *
  * The inode lock is taken under the mutex of the session, and only for a limited
  * time: who holds it may be waiting for a page of somebody who never answers.
  */
 #define pr_fmt(fmt) "memfd_luo: " fmt
 
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
@@ -36,6 +40,8 @@
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/rcupdate_wait.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -56,6 +62,9 @@ struct memfd_luo {
 	unsigned long nrpages;
 	/* num_poisoned_pages when the folios of @table were looked at */
 	long nr_poisoned;
+	/* who preserved it; @nr_locked pages are charged there */
+	struct user_struct *user;
+	unsigned long nr_locked;
 };
 
 static struct folio *ser_folio(const struct memfd_luo_folio_ser *ser)
@@ -332,7 +341,7 @@ static int memfd_update_table(struct memfd_luo *memfd, struct file *file)
 		max = memfd_table_size(file);
 		if (!max)
 			break;
-		table = vmalloc(array_size(max, sizeof(*table)));
+		table = __vmalloc(array_size(max, sizeof(*table)), GFP_KERNEL_ACCOUNT);
 		if (!table)
 			return -ENOMEM;
 		nr = memfd_fill_table(file, memfd, table, max, &nrpages);
@@ -360,6 +369,28 @@ undo:
 	memfd_drop_new(table, nr, memfd);
 	vfree(table);
 	return err;
+}
+
+static bool memfd_lock_allowed(unsigned long nr_locked)
+{
+	return nr_locked <= rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT || capable(CAP_IPC_LOCK);
+}
+
+/*
+ * Charge what the table has and was not charged yet. What is @due may not fail:
+ * who fills holes must not be able to keep the host from its next kernel.
+ */
+static int memfd_charge_locked(struct memfd_luo *memfd, bool due)
+{
+	unsigned long more = memfd->nrpages - memfd->nr_locked;
+	long now = atomic_long_read(&memfd->user->locked_vm);
+
+	do {
+		if (!due && !memfd_lock_allowed(now + more))
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(&memfd->user->locked_vm, &now, now + more));
+	memfd->nr_locked += more;
+	return 0;
 }
 
 static void memfd_write_ser(struct memfd_luo *memfd, struct file *file)
@@ -398,6 +429,8 @@ static void memfd_luo_release(struct memfd_luo *memfd, struct file *file)
 	}
 	vfree(memfd->table);
 	kho_unpreserve_free(memfd->ser);
+	atomic_long_sub(memfd->nr_locked, &memfd->user->locked_vm);
+	free_uid(memfd->user);
 	kfree(memfd);
 	shmem_set_preserved(inode, false);
 }
@@ -429,7 +462,7 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EPERM;
 
-	memfd = kzalloc(sizeof(*memfd), GFP_KERNEL);
+	memfd = kzalloc(sizeof(*memfd), GFP_KERNEL_ACCOUNT);
 	if (!memfd)
 		return -ENOMEM;
 	memfd->ser = kho_alloc_preserve(sizeof(*memfd->ser));
@@ -439,10 +472,13 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 		return err;
 	}
 
+	memfd->user = get_uid(current_user());
 	memfd->nr_poisoned = memfd_nr_poisoned();
 	err = memfd_hold_still(file_inode(file));
 	if (!err)
 		err = memfd_update_table(memfd, file);
+	if (!err)
+		err = memfd_charge_locked(memfd, false);
 	if (err) {
 		memfd_luo_release(memfd, file);
 		return err;
@@ -468,6 +504,8 @@ static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
 	if (err)
 		return err;
 	err = memfd_update_table(memfd, args->file);
+	if (!err)
+		err = memfd_charge_locked(memfd, true);
 	if (err)
 		return err;
 	/* Seals may have been added since, and the position has moved. */

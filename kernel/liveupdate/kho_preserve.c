@@ -227,6 +227,8 @@ bool kho_is_preserved(phys_addr_t phys, unsigned int order)
  * kho_alloc_preserve - allocate memory and preserve it
  * @size: in bytes, rounded up to a power of two of pages
  *
+ * It is charged to the memory cgroup of the caller.
+ *
  * Context: process context, may sleep.
  * Return: zeroed memory, or an ERR_PTR().
  */
@@ -235,7 +237,7 @@ void *kho_alloc_preserve(size_t size)
 	struct folio *folio;
 	int err;
 
-	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, get_order(size));
+	folio = folio_alloc(GFP_KERNEL_ACCOUNT | __GFP_ZERO, get_order(size));
 	if (!folio)
 		return ERR_PTR(-ENOMEM);
 	err = kho_preserve_folio(folio);
