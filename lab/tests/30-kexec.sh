@@ -18,6 +18,9 @@ MEM=2G SMP=2,sockets=2 APPEND="$kexec luo.hops=1" \
 MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 	vm_run kexec-scratch-bytes "luo: mode kexec stage 1: 0"
 
+# The daemon and the VMM of the documentation.
+APPEND="luo.mode=example luo.stage=0 luo.hops=2" vm_run example "luo: mode example stage 2: 0"
+
 # What reserve_mem= has reserved is there again, as often as one likes; unless
 # the next kernel wants another size.
 reserve="reserve_mem=2M:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=0"

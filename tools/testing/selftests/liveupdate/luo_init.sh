@@ -9,6 +9,7 @@
 #	luo.mode=reserve luo.hops=N	what ramoops keeps in a region of reserve_mem=;
 #					luo.size=S is for the last kernel, luo.more
 #					is one more region for all but the first
+#	luo.mode=example luo.hops=N	the example of the documentation
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next=option,option		options for the next kernel
 #	luo.crash			a crash kernel is loaded, and a crash is the end
@@ -86,6 +87,23 @@ reserve)
 reserve_mem=3M:64K:first reserve_mem=$size:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops \
 ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=$((stage + 1)) luo.hops=$hops \
 luo.size=$(option size) $(option more) luo.more=$(option more)" && kexec -e
+	fi
+	;;
+example)
+	stage=$(option stage)
+	echo "nobody:x:65534:65534::/:/bin/sh" >/etc/passwd
+	luo_example luod /run/luod &
+	until [ -S /run/luod ]; do sleep 0.1; done
+	su -s /bin/sh nobody -c "exec luo_example vmm /run/luod vm-7" >/tmp/vm-7 &
+	until grep -q . /tmp/vm-7 || ! kill -0 $!; do sleep 0.1; done
+	if grep -qx "vm-7: the guest was taken along $stage times" /tmp/vm-7; then
+		echo "ok $stage example_stage_$stage"
+	else
+		echo "not ok $stage example_stage_$stage ($(cat /tmp/vm-7))"
+	fi
+	if [ "$stage" != "$(option hops)" ]; then
+		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
+luo.mode=example luo.stage=$((stage + 1)) luo.hops=$(option hops)" && kexec -e
 	fi
 	;;
 demo)
