@@ -1,7 +1,7 @@
 # The front door. What a target does is in lab/; `make help` tells them all.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deps tree kernel run series check refresh bench clean
+.PHONY: help demo test deps tree kernel run series check docs refresh bench clean
 # Each script takes what it needs from the environment.
 export FRAGMENT INITRD APPEND NEXT SLUG
 
@@ -29,11 +29,14 @@ run: ## boot out/bzImage in QEMU: INITRD=file APPEND="..." [NEXT=bzImage]
 series: deps ## out/series/*.patch with a cover letter, as git format-patch writes them
 	@lab/series.sh
 
-check: kernel ## checkpatch, kernel-doc, sparse, shellcheck, uapi headers, names
+check: kernel ## checkpatch, kernel-doc, htmldocs, sparse, shellcheck, uapi headers, names
 	@lab/check.sh
 
 refresh: ## take edits in out/linux back into series/*/hooks.patch [SLUG=patch]
 	@lab/refresh.sh
+
+docs: tree ## out/docs/html: the pages of the series, as htmldocs would make them
+	@lab/docs.sh
 
 bench: kernel ## the benchmark table
 	@lab/bench.sh

@@ -77,6 +77,7 @@ for patch in "$OUT"/series/*.patch; do
 done
 check "every new file is claimed by a patch" all_claimed
 check "kernel-doc" kernel_doc
+check "htmldocs: the pages give no warning" "$REPO/lab/docs.sh"
 check "sparse" "$REPO/lab/sparse.sh"
 check "names in comments and documents resolve (pitfall 37)" "$REPO/lab/names.py" "$LINUX" "$REPO"
 check "uapi headers stand alone" uapi_alone

@@ -11,6 +11,7 @@ packages=(
 	qemu-system-x86 busybox-static kexec-tools
 	# the series and its checks; checkpatch wants the two of python
 	git perl python3 python3-ply python3-git sparse shellcheck
+	python3-sphinx python3-yaml
 )
 missing=()
 for package in "${packages[@]}"; do

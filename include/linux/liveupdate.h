@@ -147,6 +147,7 @@ struct liveupdate_flb {
 	struct list_head list;
 	unsigned int nr_handlers;
 	struct luo_flb_record *incoming;
+	/* protects the fields below; the order of locks is in luo_flb.c */
 	struct mutex lock;
 	unsigned long files;
 	unsigned long users;

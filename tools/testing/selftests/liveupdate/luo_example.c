@@ -38,7 +38,7 @@ static struct sockaddr_un address(const char *path)
 
 	if (strlen(path) >= sizeof(sun.sun_path))
 		errx(1, "%s is too long for a socket", path);
-	strcpy(sun.sun_path, path);
+	memcpy(sun.sun_path, path, strlen(path) + 1);
 	return sun;
 }
 
@@ -83,7 +83,7 @@ static int luod_session(int device, const char *name, int *fd)
 	struct liveupdate_ioctl_retrieve_session old = { .size = sizeof(old) };
 	struct liveupdate_ioctl_create_session new = { .size = sizeof(new) };
 
-	strncpy((char *)old.name, name, sizeof(old.name) - 1);
+	memcpy(old.name, name, strnlen(name, sizeof(old.name) - 1));
 	memcpy(new.name, old.name, sizeof(new.name));
 	if (!ioctl(device, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &old)) {
 		*fd = old.fd;
