@@ -5,6 +5,7 @@
  *
  *	luo_bench memfd STAGE MIB THP TICKS	a memfd, through a kexec
  *	luo_bench files				files in one session
+ *	luo_bench idle				what has nothing to do with live update
  */
 #define _GNU_SOURCE
 #include <sys/resource.h>
@@ -110,11 +111,34 @@ static void files(int dev)
 	printf("bench: file-ratio %.2f\n", (double)many / few);
 }
 
+/* Also in a kernel without live update: boot, and what our hooks are near to. */
+static void idle(uint64_t booted)
+{
+	uint64_t start;
+	int fd, i;
+
+	report("idle-boot", booted);
+	start = now();
+	for (i = 0; i < 16; i++) {
+		fd = must(luo_memfd_filled(16 * LUO_MB, i), "memfd");
+		must(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, LUO_MB),
+		     "punch hole");
+		must(ftruncate(fd, LUO_MB), "truncate");
+		close(fd);
+	}
+	report("idle-memfd", now() - start);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t booted = __rdtsc();
-	int dev = must(luo_open(), "open");
+	int dev;
 
+	if (argc == 2 && !strcmp(argv[1], "idle")) {
+		idle(booted);
+		return 0;
+	}
+	dev = must(luo_open(), "open");
 	if (argc == 6 && !strcmp(argv[1], "memfd")) {
 		if (atoi(argv[2]))
 			memfd_after(dev, strtoul(argv[3], NULL, 0),
@@ -124,7 +148,7 @@ int main(int argc, char **argv)
 	} else if (argc == 2 && !strcmp(argv[1], "files")) {
 		files(dev);
 	} else {
-		fprintf(stderr, "usage: luo_bench memfd STAGE MIB THP TICKS | files\n");
+		fprintf(stderr, "usage: luo_bench memfd STAGE MIB THP TICKS | files | idle\n");
 		return 2;
 	}
 	return 0;
