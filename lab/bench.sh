@@ -25,6 +25,7 @@ measure small memfd,0,512,0,0
 measure huge memfd,0,512,1,0
 measure large memfd,0,2048,0,0
 measure files files
+measure sessions sessions,0
 measure full memfd,0,5120,0,0 6G
 
 row "millions of instructions" ours target "7.3"
@@ -37,6 +38,8 @@ row "retrieve 5 GiB of 6 GiB" "$(figure full retrieve)" works fails
 row "boot, for each of 524,288 preserved pages" \
 	"$(awk -v a="$(figure large load-and-boot)" -v b="$(figure none load-and-boot)" \
 		'BEGIN { printf "%.0f", (a - b) * 1e6 / 524288 }')" 200 1450
+row "create and retrieve a session (instructions)" \
+	"$(awk '$1 ~ /^session-(create|retrieve)$/ { sum += $2 } END { print sum }' "$work/sessions")" 18000 -
 row "a file in a session of 100" "$(figure files file-at-100)" - -
 row "a file in a session of 10,000" "$(figure files file-at-10000)" - -
 row "  ratio of a file at 10,000 to one at 100" "$(figure files file-ratio)" 1.3 -

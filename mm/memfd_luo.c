@@ -521,6 +521,7 @@ static const struct liveupdate_file_ops memfd_luo_ops = {
 	.freeze = memfd_luo_freeze,
 	.retrieve = memfd_luo_retrieve,
 	.finish = memfd_luo_finish,
+	.get_size = memfd_luo_get_size,
 };
 
 static struct liveupdate_file_handler memfd_luo_handler = {

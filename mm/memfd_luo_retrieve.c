@@ -353,3 +353,16 @@ void memfd_luo_finish(struct liveupdate_file_op_args *args)
 	memfd_discard(ser, args->private_data);
 	args->private_data = NULL;
 }
+
+/**
+ * memfd_luo_get_size - how large is a memfd that was not retrieved?
+ * @args: as of memfd_luo_retrieve()
+ *
+ * Return: bytes, or -EINVAL if its description is nonsense.
+ */
+loff_t memfd_luo_get_size(const struct liveupdate_file_op_args *args)
+{
+	const struct memfd_luo_ser *ser = memfd_find_ser(args->serialized_data);
+
+	return ser && !memfd_check_ser(ser) ? ser->size : -EINVAL;
+}

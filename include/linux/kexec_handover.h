@@ -17,6 +17,7 @@ struct resource;
 
 bool kho_is_enabled(void);
 bool is_kho_boot(void);
+const char *kho_previous_release(void);
 
 int kho_preserve_folio(struct folio *folio);
 void kho_unpreserve_folio(struct folio *folio);

@@ -58,6 +58,10 @@ struct liveupdate_file_op_args {
  *	retrieved, or its retrieval failed, free or quarantine its memory.
  * @get_id: optional; identity of what is preserved, by default the inode. Two
  *	files with the same identity are not both preserved.
+ * @get_size: optional; bytes in a file of the previous kernel that was not
+ *	retrieved so far, for who looks on; a negative errno if that is not known.
+ *	May be called at any time before retrieve() has worked, and after it has
+ *	failed in passing; changes nothing.
  *
  * All are called under the mutex of the session, in process context.
  */
@@ -73,6 +77,7 @@ struct liveupdate_file_ops {
 	bool (*can_finish)(struct liveupdate_file_op_args *args);
 	void (*finish)(struct liveupdate_file_op_args *args);
 	unsigned long (*get_id)(struct file *file);
+	loff_t (*get_size)(const struct liveupdate_file_op_args *args);
 };
 
 /**

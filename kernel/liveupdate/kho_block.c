@@ -132,7 +132,8 @@ void *kho_block_next(struct kho_block_reader *reader)
 
 		if (!reader->next)
 			return NULL;
-		block = kho_block_check(reader->next, reader->record_size);
+		block = reader->own ? phys_to_virt(reader->next) :
+			kho_block_check(reader->next, reader->record_size);
 		if (!block || reader->next == reader->mark)
 			return ERR_PTR(-EINVAL);
 		/* A loop of n blocks is noticed after at most 3n. */

@@ -24,6 +24,7 @@ struct kho_block_writer {
  * @nr_blocks: blocks met so far
  * @mark: address of an earlier block, to know it again in a loop
  * @record_size: size of a record in bytes
+ * @own: it was written by this kernel: there is nothing to be checked
  */
 struct kho_block_reader {
 	phys_addr_t next;
@@ -32,6 +33,7 @@ struct kho_block_reader {
 	unsigned long nr_blocks;
 	phys_addr_t mark;
 	size_t record_size;
+	bool own;
 };
 
 unsigned long kho_block_capacity(size_t record_size);

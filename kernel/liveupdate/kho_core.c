@@ -72,6 +72,8 @@ static struct kho_fdt_in {
 	const void *fdt;
 	/** @kexec_count: kexecs since the last cold boot */
 	u32 kexec_count;
+	/** @previous_release: of the previous kernel, empty if not known */
+	char previous_release[KHO_METADATA_RELEASE];
 } kho_in __ro_after_init;
 
 static bool kho_enable __ro_after_init =
@@ -104,6 +106,16 @@ bool is_kho_boot(void)
 	return kho_in.fdt;
 }
 EXPORT_SYMBOL_GPL(is_kho_boot);
+
+/**
+ * kho_previous_release - which kernel was here before?
+ *
+ * Return: its release, any bytes, or "".
+ */
+const char *kho_previous_release(void)
+{
+	return kho_in.previous_release;
+}
 
 /**
  * kho_populate - the boot data tell of a handover
@@ -413,6 +425,7 @@ static void __init kho_read_metadata(void)
 		return;
 	}
 	kho_in.kexec_count = meta->kexec_count;
+	strscpy(kho_in.previous_release, meta->previous_release);
 	pr_info("kexec %u since the last cold boot, from %s, %lu pages preserved\n",
 		meta->kexec_count, meta->previous_release, kho_nr_restorable());
 	kho_restore_free(phys_to_virt(phys));
@@ -449,6 +462,7 @@ static int __init kho_init(void)
 	/* The FDT is read as long as this kernel lives: nobody else may have it. */
 	if (kho_in.fdt)
 		kho_retain_pages(kho_in.fdt_phys, 1);
+	kho_debugfs_keep(kho_in.fdt);
 	kho_read_metadata();
 	err = kho_memory_create();
 	if (err)

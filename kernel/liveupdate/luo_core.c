@@ -28,11 +28,14 @@
 #include <linux/string.h>
 
 #include "../kexec_internal.h"
+#include "luo_debugfs.h"
 #include "luo_file.h"
 #include "luo_flb.h"
 #include "luo_ioctl.h"
 #include "luo_namespace.h"
 #include "luo_session.h"
+#include "luo_sysfs.h"
+#include "luo_trace.h"
 
 static const char luo_compatible[sizeof_field(struct luo_ser, compatible)] =
 	LUO_COMPATIBLE;
@@ -116,6 +119,31 @@ static void luo_unpublish(void)
 	luo_out = NULL;
 }
 
+/* From the first file that is frozen to the last one that is unfrozen. */
+static void luo_set_rebooting(bool rebooting)
+{
+	lockdep_assert_held_write(&luo_reboot_lock);
+	WRITE_ONCE(luo_rebooting, rebooting);
+	luo_sysfs_update();
+}
+
+static int luo_hand_over(void)
+{
+	int ret;
+
+	ret = luo_trace_all(luo_freeze_all, luo_session_freeze_all());
+	if (ret)
+		return ret;
+	ret = luo_trace_all(luo_serialise_all, luo_publish());
+	if (ret) {
+		luo_session_unfreeze_all();
+		pr_err("the handover can't be written: %d\n", ret);
+		return ret;
+	}
+	luo_debugfs_keep_out(luo_out);
+	return 0;
+}
+
 /**
  * liveupdate_load_image - note what an image thinks of live update
  * @image: of kexec_file_load(), being loaded
@@ -196,20 +224,16 @@ int liveupdate_reboot(void)
 			       files, sessions);
 			return -EINVAL;
 		}
-		luo_rebooting = true;
+		luo_set_rebooting(true);
 		return 0;
 	}
 
-	ret = luo_session_freeze_all();
-	if (ret)
-		return ret;
-	ret = luo_publish();
+	luo_set_rebooting(true);
+	ret = luo_hand_over();
 	if (ret) {
-		luo_session_unfreeze_all();
-		pr_err("the handover can't be written: %d\n", ret);
+		luo_set_rebooting(false);
 		return ret;
 	}
-	luo_rebooting = true;
 	pr_info("live update %llu: %lu files in %lu sessions\n",
 		luo_number + 1, files, sessions);
 	return 0;
@@ -234,7 +258,7 @@ void liveupdate_reboot_failed(void)
 		luo_session_unfreeze_all();
 		pr_info("no live update: all files are usable again\n");
 	}
-	luo_rebooting = false;
+	luo_set_rebooting(false);
 	luo_session_close_orphans();
 }
 
@@ -319,7 +343,9 @@ static void __init luo_take_over(void)
 		return;
 
 	luo_number = ser->liveupdate_num;
-	ret = luo_session_load_all(ser->sessions_pa);
+	luo_debugfs_keep_in(ser);
+	ret = luo_trace_all(luo_load_all,
+			    luo_session_load_all(ser->sessions_pa));
 	if (ret)
 		pr_err("the table of sessions is damaged, some are lost: %d\n",
 		       ret);
@@ -349,6 +375,7 @@ static int __init luo_early_init(void)
 		luo_on = false;
 		return ret;
 	}
+	luo_debugfs_init();
 	luo_take_over();
 	return 0;
 }
@@ -360,6 +387,7 @@ static int __init luo_init(void)
 
 	if (!liveupdate_enabled())
 		return 0;
+	luo_sysfs_init(&luo_number);
 	ret = misc_register(&luo_device);
 	if (ret)
 		luo_on = false;

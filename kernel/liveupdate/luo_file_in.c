@@ -17,6 +17,7 @@
 #include "luo_file.h"
 #include "luo_flb.h"
 #include "luo_handler.h"
+#include "luo_trace.h"
 
 /* A file that needs one that needs one: each takes its share of the stack. */
 #define LUO_FILE_MAX_DEPTH	4
@@ -160,7 +161,8 @@ static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
 			return -ELOOP;
 		file->busy = true;
 		set->depth++;
-		ret = file->handler->ops->retrieve(&args);
+		ret = luo_trace_file(luo_file_retrieve, set, file,
+				     file->handler->ops->retrieve(&args));
 		set->depth--;
 		file->busy = false;
 		if (WARN_ON_ONCE(ret > 0 || (!ret && !args.file)))
@@ -234,7 +236,8 @@ static void luo_file_finish(struct luo_file_set *set, struct luo_file *file)
 {
 	struct liveupdate_file_op_args args = luo_file_args(set, file);
 
-	file->handler->ops->finish(&args);
+	luo_trace_file(luo_file_finish, set, file,
+		       (file->handler->ops->finish(&args), 0));
 	luo_flb_finish(file->handler);
 	luo_file_free(set, file);
 }
@@ -260,6 +263,13 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
 	return 0;
 }
 
+static int luo_file_can_finish(struct luo_file_set *set, struct luo_file *file)
+{
+	struct liveupdate_file_op_args args = luo_file_args(set, file);
+
+	return file->handler->ops->can_finish(&args) ? 0 : -EBUSY;
+}
+
 /**
  * luo_file_set_can_finish - is every file whole again?
  * @set: files of a session that was handed over, attached
@@ -270,19 +280,17 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
  */
 bool luo_file_set_can_finish(struct luo_file_set *set)
 {
-	struct liveupdate_file_op_args args;
 	struct luo_file *file;
 
 	lockdep_assert_held(&set->lock);
 	list_for_each_entry(file, &set->list, list)
 		if (!file->wanted)
 			return false;
-	list_for_each_entry(file, &set->list, list) {
-		args = luo_file_args(set, file);
+	list_for_each_entry(file, &set->list, list)
 		if (file->handler->ops->can_finish &&
-		    !file->handler->ops->can_finish(&args))
+		    luo_trace_file(luo_file_can_finish, set, file,
+				   luo_file_can_finish(set, file)))
 			return false;
-	}
 	return true;
 }
 

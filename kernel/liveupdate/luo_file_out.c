@@ -13,6 +13,7 @@
 #include "luo_file.h"
 #include "luo_flb.h"
 #include "luo_handler.h"
+#include "luo_trace.h"
 
 /**
  * luo_file_set_preserve - preserve a file
@@ -51,7 +52,8 @@ int luo_file_set_preserve(struct luo_file_set *set, struct file *filp,
 	if (ret)
 		goto err_release;
 	args = luo_file_args(set, file);
-	ret = file->handler->ops->preserve(&args);
+	ret = luo_trace_file(luo_file_preserve, set, file,
+			     file->handler->ops->preserve(&args));
 	if (ret)
 		goto err_flb;
 
@@ -73,7 +75,8 @@ static void luo_file_unpreserve(struct luo_file_set *set,
 {
 	struct liveupdate_file_op_args args = luo_file_args(set, file);
 
-	file->handler->ops->unpreserve(&args);
+	luo_trace_file(luo_file_unpreserve, set, file,
+		       (file->handler->ops->unpreserve(&args), 0));
 	luo_flb_unpreserve(file->handler);
 	luo_file_free(set, file);
 }
@@ -114,7 +117,8 @@ static void luo_file_unfreeze(struct luo_file_set *set, struct luo_file *file)
 
 	if (!file->handler->ops->unfreeze)
 		return;
-	file->handler->ops->unfreeze(&args);
+	luo_trace_file(luo_file_unfreeze, set, file,
+		       (file->handler->ops->unfreeze(&args), 0));
 	luo_file_keep(file, &args);
 }
 
@@ -135,7 +139,8 @@ int luo_file_set_freeze(struct luo_file_set *set)
 		if (!file->handler->ops->freeze)
 			continue;
 		args = luo_file_args(set, file);
-		ret = file->handler->ops->freeze(&args);
+		ret = luo_trace_file(luo_file_freeze, set, file,
+				     file->handler->ops->freeze(&args));
 		if (ret)
 			goto err_unfreeze;
 		luo_file_keep(file, &args);

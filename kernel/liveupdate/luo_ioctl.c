@@ -26,6 +26,7 @@
 
 #include "luo_ioctl.h"
 #include "luo_session.h"
+#include "luo_show.h"
 
 static_assert(LIVEUPDATE_SESSION_NAME_LENGTH == LUO_SESSION_NAME_LEN);
 
@@ -92,11 +93,18 @@ static int luo_session_fop_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+static void luo_session_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	/* Who is interrupted meanwhile does not want to know any more. */
+	luo_session_show(m, filp->private_data);
+}
+
 static const struct file_operations luo_session_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = luo_session_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.release = luo_session_fop_release,
+	.show_fdinfo = luo_session_show_fdinfo,
 	.llseek = noop_llseek,
 };
 

@@ -63,6 +63,11 @@ static unsigned long luo_kunit_get_id(struct file *file)
 	return luo_kunit_id(file);
 }
 
+static loff_t luo_kunit_get_size(const struct liveupdate_file_op_args *args)
+{
+	return args->serialized_data ? 4711 : -EINVAL;
+}
+
 static int luo_kunit_preserve(struct liveupdate_file_op_args *args)
 {
 	args->serialized_data = luo_kunit_id(args->file);
@@ -137,6 +142,7 @@ static const struct liveupdate_file_ops luo_kunit_ops = {
 	.can_finish = luo_kunit_can_finish,
 	.finish = luo_kunit_finish,
 	.get_id = luo_kunit_get_id,
+	.get_size = luo_kunit_get_size,
 };
 
 struct liveupdate_file_handler luo_kunit_handler = {

@@ -15,6 +15,7 @@
 
 #include "luo_namespace.h"
 #include "luo_session.h"
+#include "luo_sysfs.h"
 
 struct luo_namespace luo_outgoing = {
 	.lock = __MUTEX_INITIALIZER(luo_outgoing.lock),
@@ -72,9 +73,11 @@ int luo_namespace_add(struct luo_session *session)
 	guard(mutex)(&ns->lock);
 	ret = rhashtable_lookup_insert_fast(&ns->names, &session->node,
 					    luo_names_params);
-	if (!ret)
-		list_add_tail(&session->list, &ns->list);
-	return ret;
+	if (ret)
+		return ret;
+	list_add_tail(&session->list, &ns->list);
+	luo_sysfs_update();
+	return 0;
 }
 
 /**
@@ -108,6 +111,7 @@ void luo_namespace_remove(struct luo_session *session)
 		return;
 	rhashtable_remove_fast(&ns->names, &session->node, luo_names_params);
 	list_del_init(&session->list);
+	luo_sysfs_update();
 }
 
 #if IS_ENABLED(CONFIG_LIVEUPDATE_KUNIT_TEST)
@@ -117,6 +121,7 @@ void luo_namespace_forget_incoming(void)
 	struct luo_session *session, *next;
 
 	list_for_each_entry_safe(session, next, &luo_incoming.list, list) {
+		luo_sysfs_remove(session);
 		luo_namespace_remove(session);
 		scoped_guard(mutex, &session->files.lock)
 			luo_file_set_drop(&session->files);

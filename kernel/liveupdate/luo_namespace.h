@@ -2,6 +2,7 @@
 #ifndef _LUO_NAMESPACE_H
 #define _LUO_NAMESPACE_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
@@ -10,10 +11,11 @@ struct luo_session;
 
 /**
  * struct luo_namespace - the sessions of one direction
- * @lock: protects everything here, and luo_session.claimed; the list may be
- *	read without it by who holds luo_reboot_lock for writing
+ * @lock: protects everything here but @nr_with_files, and luo_session.claimed;
+ *	the list may be read without it by who holds luo_reboot_lock for writing
  * @names: sessions by name
  * @list: sessions in the order of their creation
+ * @nr_with_files: outgoing: sessions with files
  * @error: what it means if a name is not there
  */
 struct luo_namespace {
@@ -21,6 +23,7 @@ struct luo_namespace {
 	struct mutex lock;
 	struct rhashtable names;
 	struct list_head list;
+	atomic_t nr_with_files;
 	int error;
 };
 

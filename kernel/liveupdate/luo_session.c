@@ -17,14 +17,15 @@
  * Lock order:
  *
  *	luo_reboot_lock
- *	    luo_session.files.lock
- *	        luo_namespace.lock
- *	        luo_handlers_lock
+ *	    the session's node in sysfs: who removes it waits for its readers
+ *	        luo_session.files.lock
+ *	            luo_namespace.lock
+ *	            luo_handlers_lock
  *
- * Handlers' operations run under the first two, so whatever they take comes
- * after them. Only one session, and only one namespace, is locked at a time.
- * Nothing here touches user memory: a page fault can take for ever, and would
- * keep the reboot waiting.
+ * Handlers' operations run under luo_reboot_lock and luo_session.files.lock, so
+ * whatever they take comes after these. Only one session, and only one
+ * namespace, is locked at a time. Nothing here touches user memory: a page fault
+ * can take for ever, and would keep the reboot waiting.
  */
 #define pr_fmt(fmt) "luo: " fmt
 
@@ -37,6 +38,8 @@
 #include "kho_block.h"
 #include "luo_namespace.h"
 #include "luo_session.h"
+#include "luo_sysfs.h"
+#include "luo_trace.h"
 
 DECLARE_RWSEM(luo_reboot_lock);
 bool luo_rebooting;
@@ -63,8 +66,17 @@ static struct luo_session *luo_session_alloc(const char *name, bool incoming)
 /* The one end of every session; it has no files any more. */
 static void luo_session_free(struct luo_session *session)
 {
+	/* In this order: the name in sysfs is free when the name is. */
+	luo_sysfs_remove(session);
 	luo_namespace_remove(session);
 	kfree(session);
+}
+
+static int luo_session_publish(struct luo_session *session)
+{
+	int ret = luo_namespace_add(session);
+
+	return ret ?: luo_sysfs_add(session);
 }
 
 /**
@@ -81,12 +93,24 @@ struct luo_session *luo_session_create(const char *name)
 
 	if (!session)
 		return ERR_PTR(-ENOMEM);
-	ret = luo_namespace_add(session);
+	ret = luo_trace_session(luo_session_create, name,
+				luo_session_publish(session));
 	if (ret) {
 		luo_session_free(session);
 		return ERR_PTR(ret);
 	}
 	return session;
+}
+
+/* It may have got its first file, or lost its last one. */
+static void luo_session_count_files(struct luo_session *session)
+{
+	lockdep_assert_held(&session->files.lock);
+	if (session->with_files == !!session->files.count)
+		return;
+	session->with_files = !!session->files.count;
+	atomic_add(session->with_files ? 1 : -1, &luo_outgoing.nr_with_files);
+	luo_sysfs_update();
 }
 
 /**
@@ -101,10 +125,14 @@ struct luo_session *luo_session_create(const char *name)
 int luo_session_preserve(struct luo_session *session, struct file *file,
 			 u64 token)
 {
+	int ret;
+
 	if (session->incoming)
 		return -EINVAL;
 	guard(mutex)(&session->files.lock);
-	return luo_file_set_preserve(&session->files, file, token);
+	ret = luo_file_set_preserve(&session->files, file, token);
+	luo_session_count_files(session);
+	return ret;
 }
 
 /**
@@ -120,10 +148,14 @@ int luo_session_preserve(struct luo_session *session, struct file *file,
  */
 int luo_session_unpreserve(struct luo_session *session, u64 token)
 {
+	int ret;
+
 	guard(mutex)(&session->files.lock);
-	return session->incoming ?
-		luo_file_set_discard(&session->files, token) :
-		luo_file_set_unpreserve(&session->files, token);
+	if (session->incoming)
+		return luo_file_set_discard(&session->files, token);
+	ret = luo_file_set_unpreserve(&session->files, token);
+	luo_session_count_files(session);
+	return ret;
 }
 
 static int luo_session_freeze(struct luo_session *session)
@@ -151,7 +183,8 @@ int luo_session_freeze_all(void)
 
 	lockdep_assert_held_write(&luo_reboot_lock);
 	list_for_each_entry(session, &luo_outgoing.list, list) {
-		ret = luo_session_freeze(session);
+		ret = luo_trace_session(luo_session_freeze, session->name,
+					luo_session_freeze(session));
 		if (ret)
 			goto err_unfreeze;
 	}
@@ -209,7 +242,8 @@ int luo_session_serialise_all(u64 *first)
 
 	lockdep_assert_held_write(&luo_reboot_lock);
 	list_for_each_entry(session, &luo_outgoing.list, list) {
-		ret = luo_session_serialise(session);
+		ret = luo_trace_session(luo_session_serialise, session->name,
+					luo_session_serialise(session));
 		if (ret) {
 			luo_session_unserialise_all();
 			return ret;
@@ -385,6 +419,27 @@ static void luo_session_unclaim(struct luo_session *session)
 	session->claimed = false;
 }
 
+static int luo_session_find_and_claim(const char *name,
+				      struct luo_session **found)
+{
+	struct luo_session *session;
+	int ret;
+
+	scoped_guard(mutex, &luo_incoming.lock) {
+		session = luo_namespace_find(&luo_incoming, name);
+		if (!session)
+			return luo_incoming.error;
+		if (session->claimed)
+			return -EBUSY;
+		session->claimed = true;
+	}
+	ret = luo_session_prepare(session);
+	if (ret)
+		luo_session_unclaim(session);
+	*found = session;
+	return ret;
+}
+
 /**
  * luo_session_claim - get an incoming session
  * @name: name, not empty, shorter than %LUO_SESSION_NAME_LEN
@@ -399,20 +454,9 @@ struct luo_session *luo_session_claim(const char *name)
 	struct luo_session *session;
 	int ret;
 
-	scoped_guard(mutex, &luo_incoming.lock) {
-		session = luo_namespace_find(&luo_incoming, name);
-		if (!session)
-			return ERR_PTR(luo_incoming.error);
-		if (session->claimed)
-			return ERR_PTR(-EBUSY);
-		session->claimed = true;
-	}
-	ret = luo_session_prepare(session);
-	if (ret) {
-		luo_session_unclaim(session);
-		return ERR_PTR(ret);
-	}
-	return session;
+	ret = luo_trace_session(luo_session_claim, name,
+				luo_session_find_and_claim(name, &session));
+	return ret ? ERR_PTR(ret) : session;
 }
 
 /**
@@ -445,17 +489,8 @@ int luo_session_retrieve(struct luo_session *session, u64 token,
 	return luo_file_set_retrieve(&session->files, token, file);
 }
 
-/**
- * luo_session_finish - make the files of an incoming session ordinary ones
- * @session: the session
- *
- * Return: 0, also if it has been done before; -EINVAL if the session is an
- * outgoing one; or -EBUSY, and nothing has changed, if a file is not whole.
- */
-int luo_session_finish(struct luo_session *session)
+static int luo_session_finish_files(struct luo_session *session)
 {
-	if (!session->incoming)
-		return -EINVAL;
 	guard(mutex)(&session->files.lock);
 	if (session->finished)
 		return 0;
@@ -467,14 +502,35 @@ int luo_session_finish(struct luo_session *session)
 	return 0;
 }
 
-static void luo_session_close_outgoing(struct luo_session *session)
+/**
+ * luo_session_finish - make the files of an incoming session ordinary ones
+ * @session: the session
+ *
+ * Return: 0, also if it has been done before; -EINVAL if the session is an
+ * outgoing one; or -EBUSY, and nothing has changed, if a file is not whole.
+ */
+int luo_session_finish(struct luo_session *session)
 {
-	scoped_guard(mutex, &session->files.lock)
-		luo_file_set_unpreserve_all(&session->files);
-	luo_session_free(session);
+	int ret;
+
+	if (!session->incoming)
+		return -EINVAL;
+	ret = luo_trace_session(luo_session_finish, session->name,
+				luo_session_finish_files(session));
+	if (!ret)
+		luo_sysfs_remove(session);
+	return ret;
 }
 
-static void luo_session_close_incoming(struct luo_session *session)
+static int luo_session_end_outgoing(struct luo_session *session)
+{
+	guard(mutex)(&session->files.lock);
+	luo_file_set_unpreserve_all(&session->files);
+	luo_session_count_files(session);
+	return 0;
+}
+
+static int luo_session_end_incoming(struct luo_session *session)
 {
 	bool announced;
 
@@ -482,10 +538,14 @@ static void luo_session_close_incoming(struct luo_session *session)
 		announced = session->announced;
 		session->announced = false;
 	}
-	if (announced && !luo_session_finish(session))
-		luo_session_free(session);
-	else
-		luo_session_unclaim(session);
+	return announced ? luo_session_finish(session) : -EBUSY;
+}
+
+/* 0, or -EBUSY if it has to wait for somebody to claim it again. */
+static int luo_session_end(struct luo_session *session)
+{
+	return session->incoming ? luo_session_end_incoming(session) :
+				   luo_session_end_outgoing(session);
 }
 
 /**
@@ -505,8 +565,9 @@ void luo_session_close(struct luo_session *session)
 	session->orphaned = luo_rebooting && !session->finished;
 	if (session->orphaned)
 		return;
-	if (session->incoming)
-		luo_session_close_incoming(session);
+	if (luo_trace_session(luo_session_close, session->name,
+			      luo_session_end(session)))
+		luo_session_unclaim(session);
 	else
-		luo_session_close_outgoing(session);
+		luo_session_free(session);
 }

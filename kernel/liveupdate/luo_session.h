@@ -11,6 +11,7 @@
 #include "luo_file.h"
 
 struct file;
+struct kernfs_node;
 
 /**
  * struct luo_session - a set of files with a name
@@ -19,12 +20,15 @@ struct file;
  *	fixed
  * @node: in the names of its namespace
  * @list: in the list of its namespace; empty if not there
+ * @kn: in sysfs, or NULL; set before anybody else knows the session, then only
+ *	taken away
  * @claimed: incoming: somebody has it
  * @announced: incoming: the one who has it knows; protected by @files.lock
  * @finished: incoming: nothing is left to be done; protected by @files.lock
  * @loaded: incoming: @files is filled; protected by @files.lock
  * @damaged: incoming: error for every attempt to claim it; protected by
  *	@files.lock
+ * @with_files: outgoing: counted as one that has files; protected by @files.lock
  * @orphaned: closed after the reboot had begun; written by the one who closes
  *	it under luo_reboot_lock for reading, read under it for writing
  * @files: the files
@@ -38,11 +42,13 @@ struct luo_session {
 	bool incoming;
 	struct rhash_head node;
 	struct list_head list;
+	struct kernfs_node *kn;
 	bool claimed;
 	bool announced;
 	bool finished;
 	bool loaded;
 	int damaged;
+	bool with_files;
 	bool orphaned;
 	struct luo_file_set files;
 	u64 ser_files;
@@ -51,7 +57,10 @@ struct luo_session {
 
 /* Held for reading by everything that user space asks for. */
 extern struct rw_semaphore luo_reboot_lock;
-/* The reboot has begun; protected by luo_reboot_lock. */
+/*
+ * The reboot has begun; written under luo_reboot_lock for writing. It is under
+ * the lock that the answer stays true.
+ */
 extern bool luo_rebooting;
 
 /* sessions to be handed over */

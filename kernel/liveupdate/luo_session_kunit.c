@@ -4,11 +4,13 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/liveupdate.h>
+#include <linux/seq_file.h>
 #include <linux/string.h>
 
 #include "luo_kunit.h"
 #include "luo_namespace.h"
 #include "luo_session.h"
+#include "luo_show.h"
 
 #define EXPECT_EVENTS		LUO_KUNIT_EXPECT_EVENTS
 #define PRESERVE(id)		LUO_KUNIT_EVENT(LUO_KUNIT_PRESERVE, id)
@@ -326,6 +328,86 @@ static void luo_session_orphans(struct kunit *test)
 	close(claim(test, "in"));
 }
 
+/* Table after table, as if nobody had read it yet. */
+static int show(struct kunit *test, const char *name, char **text)
+{
+	struct seq_file m = { .size = PAGE_SIZE };
+	unsigned int next = luo_kunit.next_record;
+	struct luo_session *session;
+	int ret;
+
+	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	scoped_guard(mutex, &luo_incoming.lock)
+		session = luo_namespace_find(&luo_incoming, name);
+	KUNIT_ASSERT_NOT_NULL(test, session);
+	ret = luo_session_show(&m, session);
+	luo_kunit.next_record = next;
+	*text = m.buf;
+	return ret;
+}
+
+static void luo_session_shown(struct kunit *test)
+{
+	struct luo_session *session;
+	char *text;
+
+	hand_over(test, "in/1");
+	KUNIT_EXPECT_EQ(test, show(test, "in/1", &text), 0);
+	KUNIT_EXPECT_STREQ(test, text,
+			   "session:\tin\\x2f1\ndirection:\tincoming\n"
+			   "state:\twaiting\nfiles:\t2\n"
+			   "file:\t0xa " LUO_KUNIT_COMPATIBLE " - waiting\n"
+			   "file:\t0xb " LUO_KUNIT_COMPATIBLE " 4711 waiting\n");
+	KUNIT_EXPECT_EQ(test, luo_kunit.nr_events, 0u);
+
+	session = claim(test, "in/1");
+	KUNIT_EXPECT_EQ(test, retrieve(session, 11), 0);
+	luo_kunit_fail(LUO_KUNIT_RETRIEVE, 0, -EIO);
+	KUNIT_EXPECT_EQ(test, retrieve(session, 10), -EIO);
+	KUNIT_EXPECT_EQ(test, show(test, "in/1", &text), 0);
+	KUNIT_EXPECT_STREQ(test, text,
+			   "session:\tin\\x2f1\ndirection:\tincoming\n"
+			   "state:\tclaimed\nfiles:\t2\n"
+			   "file:\t0xa " LUO_KUNIT_COMPATIBLE " - failed:5\n"
+			   "file:\t0xb " LUO_KUNIT_COMPATIBLE " - retrieved\n");
+	KUNIT_EXPECT_EQ(test, luo_session_unpreserve(session, 10), 0);
+	close(session);
+}
+
+/* What is damaged is not shown, and looking does not change it. */
+static void luo_session_shown_damaged(struct kunit *test)
+{
+	static const struct luo_file_ser nameless = { .token = 1 };
+	struct luo_file_ser endless = { .token = 1 };
+	struct {
+		const void *second;
+		const void *third;
+	} cases[] = {
+		{ ERR_PTR(-EINVAL) },
+		{ NULL },
+		{ &nameless },
+		{ &endless },
+		{ &luo_kunit_files[1], &luo_kunit_files[0] },
+	};
+	char *text;
+	int i, j;
+
+	memset(endless.compatible, 'x', sizeof(endless.compatible));
+	hand_over(test, "in");
+	luo_kunit.nr_records = luo_kunit.next_record;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		luo_kunit.nr_records = luo_kunit.next_record;
+		luo_kunit_add_record(&luo_kunit_files[0]);
+		luo_kunit_add_record((void *)cases[i].second);
+		luo_kunit_add_record((void *)cases[i].third);
+		for (j = 0; j < 2; j++)
+			KUNIT_EXPECT_EQ_MSG(test, show(test, "in", &text), -EIO,
+					    "case %d", i);
+	}
+	KUNIT_EXPECT_EQ(test, luo_kunit.nr_events, 0u);
+}
+
 static void luo_session_kunit_exit(struct kunit *test)
 {
 	luo_namespace_forget_incoming();
@@ -344,6 +426,8 @@ static struct kunit_case luo_session_cases[] = {
 	KUNIT_CASE(luo_session_damaged_files),
 	KUNIT_CASE(luo_session_freeze_fails),
 	KUNIT_CASE(luo_session_orphans),
+	KUNIT_CASE(luo_session_shown),
+	KUNIT_CASE(luo_session_shown_damaged),
 	{}
 };
 

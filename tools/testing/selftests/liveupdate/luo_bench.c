@@ -6,6 +6,7 @@
  *	luo_bench memfd STAGE MIB THP TICKS	a memfd, through a kexec
  *	luo_bench files				files in one session
  *	luo_bench idle				what has nothing to do with live update
+ *	luo_bench sessions STAGE		many sessions, through a kexec
  */
 #define _GNU_SOURCE
 #include <sys/resource.h>
@@ -83,11 +84,9 @@ static void memfd_after(int dev, unsigned long mb, uint64_t ticks, uint64_t boot
 /* Cost of a file, first in a small session, then in one of 10,000. */
 static void files(int dev)
 {
-	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
 	int session = must(luo_create(dev, "bench"), "create"), fds[100], i, j;
 	uint64_t start, few, many;
 
-	setrlimit(RLIMIT_NOFILE, &limit);
 	for (j = 0; j < 100; j++)
 		fds[j] = must(open("/dev/liveupdate_test", O_RDWR), "open");
 	start = now();
@@ -129,11 +128,65 @@ static void idle(uint64_t booted)
 	report("idle-memfd", now() - start);
 }
 
+#define NR_SESSIONS	1000
+
+static void per_session(const char *what, uint64_t start)
+{
+	printf("bench: %s %.0f\n", what, (now() - start) / (double)NR_SESSIONS);
+}
+
+static void sessions_before(int dev)
+{
+	static int sessions[NR_SESSIONS];
+	char name[32];
+	uint64_t start;
+	int i;
+
+	/* Tables of descriptors and the like grow in the first round. */
+	for (i = 0; i < NR_SESSIONS; i++) {
+		snprintf(name, sizeof(name), "vm-%d", i);
+		sessions[i] = must(luo_create(dev, name), "create");
+	}
+	start = now();
+	for (i = 0; i < NR_SESSIONS; i++)
+		close(sessions[i]);
+	per_session("session-close", start);
+	start = now();
+	for (i = 0; i < NR_SESSIONS; i++) {
+		snprintf(name, sizeof(name), "vm-%d", i);
+		must(luo_create(dev, name), "create");
+	}
+	per_session("session-create", start);
+	must(luo_kexec_load(LUO_CMDLINE " quiet nokaslr luo.mode=bench luo.bench=sessions,1"),
+	     "kexec_file_load");
+	must(luo_kexec(), "kexec");
+}
+
+static void sessions_after(int dev)
+{
+	static int sessions[NR_SESSIONS];
+	char name[32];
+	uint64_t start = now();
+	int i;
+
+	for (i = 0; i < NR_SESSIONS; i++) {
+		snprintf(name, sizeof(name), "vm-%d", i);
+		sessions[i] = must(luo_retrieve_session(dev, name), "retrieve session");
+	}
+	per_session("session-retrieve", start);
+	start = now();
+	for (i = 0; i < NR_SESSIONS; i++)
+		must(luo_finish(sessions[i]), "finish");
+	per_session("session-finish", start);
+}
+
 int main(int argc, char **argv)
 {
+	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
 	uint64_t booted = __rdtsc();
 	int dev;
 
+	setrlimit(RLIMIT_NOFILE, &limit);
 	if (argc == 2 && !strcmp(argv[1], "idle")) {
 		idle(booted);
 		return 0;
@@ -147,8 +200,14 @@ int main(int argc, char **argv)
 			memfd_before(dev, strtoul(argv[3], NULL, 0), atoi(argv[4]));
 	} else if (argc == 2 && !strcmp(argv[1], "files")) {
 		files(dev);
+	} else if (argc == 3 && !strcmp(argv[1], "sessions")) {
+		if (atoi(argv[2]))
+			sessions_after(dev);
+		else
+			sessions_before(dev);
 	} else {
-		fprintf(stderr, "usage: luo_bench memfd STAGE MIB THP TICKS | files | idle\n");
+		fprintf(stderr,
+			"usage: luo_bench memfd STAGE MIB THP TICKS | files | idle | sessions STAGE\n");
 		return 2;
 	}
 	return 0;

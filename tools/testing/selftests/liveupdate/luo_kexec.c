@@ -104,8 +104,8 @@ static void append(char *line, size_t size, const char *prefix, const char *text
 
 /* In this order. */
 static const struct scenario * const scenarios[] = {
-	memfd_scenarios, failure_scenarios, session_scenarios, shared_scenarios,
-	final_scenarios,
+	memfd_scenarios, failure_scenarios, observe_scenarios, session_scenarios,
+	shared_scenarios, final_scenarios,
 };
 
 /* Calls @fn for those that were selected. Returns how many these are. */

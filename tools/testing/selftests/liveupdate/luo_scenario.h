@@ -24,6 +24,7 @@ struct scenario {
 /* Each ends with an entry without a name. */
 extern const struct scenario memfd_scenarios[];
 extern const struct scenario failure_scenarios[];
+extern const struct scenario observe_scenarios[];
 extern const struct scenario session_scenarios[];
 extern const struct scenario shared_scenarios[];
 extern const struct scenario final_scenarios[];
