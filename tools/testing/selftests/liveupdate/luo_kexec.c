@@ -104,8 +104,8 @@ static void append(char *line, size_t size, const char *prefix, const char *text
 
 /* In this order. */
 static const struct scenario * const scenarios[] = {
-	memfd_scenarios, failure_scenarios, session_scenarios, shared_scenarios,
-	final_scenarios,
+	memfd_scenarios, hugetlb_scenarios, failure_scenarios, session_scenarios,
+	shared_scenarios, final_scenarios,
 };
 
 /* Calls @fn for those that were selected. Returns how many these are. */
@@ -117,7 +117,7 @@ static int call_scenarios(void (*fn)(const struct scenario *scenario))
 
 	for (i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		for (scenario = scenarios[i]; scenario->name; scenario++) {
-			if (only && !strstr(scenario->name, only))
+			if (only ? !strstr(scenario->name, only) : scenario->special)
 				continue;
 			fn(scenario);
 			nr++;
