@@ -32,10 +32,11 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/hugetlb_memfd.h>
 #include <linux/liveupdate.h>
-#include <linux/memfd.h>
+#include <linux/list.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -129,20 +130,32 @@ static int hugetlb_luo_check_poison(struct hugetlb_luo *memfd)
 /*
  * A folio that lies in scratch, or anywhere else where memory must stay movable,
  * is moved out: into a free page of the pool, or one that takes its place there.
- * There must be a page at @index, or this would make one.
+ * The caller's reference is dropped: it would keep it where it is.
  */
-static int hugetlb_luo_migrate_out(struct file *file, pgoff_t index)
+static int hugetlb_luo_migrate_out(struct folio *folio, enum migrate_reason reason)
 {
-	loff_t pos = (loff_t)index << huge_page_shift(hstate_file(file));
-	struct folio *folio;
-	pgoff_t offset;
-	long pinned;
+	struct migration_target_control target = {
+		.nid = folio_nid(folio),
+		.gfp_mask = GFP_USER | __GFP_NOWARN,
+		.reason = reason,
+	};
+	unsigned int flags;
+	LIST_HEAD(list);
+	bool isolated;
+	int failed;
 
-	pinned = memfd_pin_folios(file, pos, pos, &folio, 1, &offset);
-	if (pinned < 0)
-		return pinned;
-	unpin_folios(&folio, pinned);
-	return 0;
+	isolated = isolate_hugetlb(folio, &list);
+	folio_put(folio);
+	if (!isolated)
+		return -EBUSY;
+	flags = memalloc_pin_save();
+	failed = migrate_pages(&list, alloc_migration_target, NULL,
+			       (unsigned long)&target, MIGRATE_SYNC, reason, NULL);
+	memalloc_pin_restore(flags);
+	if (!failed)
+		return 0;
+	putback_movable_pages(&list);
+	return -ENOMEM;
 }
 
 /* Give up the entries of @table that @old, a part of it, does not have. */
@@ -162,20 +175,23 @@ static void hugetlb_luo_drop_new(const struct hugetlb_luo_folio_ser *table,
 /* The page at @index, with a reference, and moved to where it can be preserved. */
 static struct folio *hugetlb_luo_get_folio(struct file *file, pgoff_t index)
 {
-	unsigned int order = huge_page_order(hstate_file(file));
+	/* To the same node; or, rather than to fail, to any. */
+	static const enum migrate_reason reasons[] = { MR_LONGTERM_PIN, MR_SYSCALL };
+	unsigned int order = huge_page_order(hstate_file(file)), i;
 	struct folio *folio;
-	int tries, err;
+	int err = 0;
 
-	for (tries = 0; tries < 2; tries++) {
+	for (i = 0; i <= ARRAY_SIZE(reasons); i++) {
 		folio = filemap_get_folio(file->f_mapping, index << order);
 		if (IS_ERR(folio) || folio_is_longterm_pinnable(folio))
 			return folio;
-		folio_put(folio);
-		err = hugetlb_luo_migrate_out(file, index);
-		if (err)
-			return ERR_PTR(err);
+		if (i == ARRAY_SIZE(reasons)) {
+			folio_put(folio);
+			break;
+		}
+		err = hugetlb_luo_migrate_out(folio, reasons[i]);
 	}
-	return ERR_PTR(-EBUSY);
+	return ERR_PTR(err ?: -EBUSY);
 }
 
 /*
