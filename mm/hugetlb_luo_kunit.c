@@ -158,7 +158,7 @@ static void hugetlb_luo_test_pool(struct kunit *test)
 
 #define BAD(_member, _value) do {						\
 	set_good_pool(ser);							\
-	(ser)->_member = (_value);						\
+	(*ser)._member = (_value);						\
 	KUNIT_EXPECT_FALSE_MSG(test, hugetlb_pool_is_sane(ser, size, pages),	\
 			       #_member " = " #_value);				\
 } while (0)

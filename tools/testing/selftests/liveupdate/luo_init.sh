@@ -39,7 +39,8 @@ echo 5 >/proc/sys/kernel/printk
 case $(option mode) in
 selftest)
 	bad=0
-	for test in liveupdate_test memfd_test hugetlb_test reboot_test security_test shared_test stress_test; do
+	for test in liveupdate_test memfd_test hugetlb_test reboot_test security_test \
+			shared_test stress_test; do
 		"$test" || bad=1
 	done
 	(exit $bad)
