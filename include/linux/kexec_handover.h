@@ -39,6 +39,7 @@ void kho_restore_free(void *mem);
 bool kho_is_preserved(phys_addr_t phys, unsigned int order);
 bool kho_was_preserved(phys_addr_t phys, unsigned long nr_pages);
 int kho_preserved_order(phys_addr_t phys);
+unsigned long kho_nr_restorable(void);
 
 int kho_add_subtree(const char *name, void *blob, size_t size);
 void kho_remove_subtree(void *blob);

@@ -17,6 +17,5 @@ int kho_memory_ingest(phys_addr_t map_phys);
 void kho_memory_forget(void);
 void kho_memory_release_gaps(void);
 bool kho_is_restorable(phys_addr_t phys, unsigned int order);
-unsigned long kho_nr_restorable(void);
 
 #endif /* _KHO_MEMORY_H */

@@ -21,6 +21,24 @@ MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 # The daemon and the VMM of the documentation.
 APPEND="luo.mode=example luo.stage=0 luo.hops=2" vm_run example "luo: mode example stage 2: 0"
 
+# Pools of huge pages. hugepages= is in neither kernel in the chain above; here it
+# is in the next one only, in both, for each node, and for pages of 1 GiB, which
+# the next kernel may not have.
+nodes="-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M -numa node,memdev=m0,cpus=0 -numa node,memdev=m1,cpus=1"
+huge="$kexec luo.hops=1 luo.only=hugetlb"
+MEM=1G SMP=2,sockets=2 QEMU_EXTRA=$nodes APPEND="$huge luo.next=hugepages=17" \
+	vm_run hugetlb-next "luo: mode kexec stage 1: 0"
+hvo="hugetlb_free_vmemmap=on"
+MEM=1G APPEND="$huge luo.hops=2 hugepages=20 $hvo luo.next=hugepages=20,$hvo" \
+	vm_run hugetlb-both "luo: mode kexec stage 2: 0"
+MEM=1G SMP=2,sockets=2 QEMU_EXTRA=$nodes APPEND="$huge hugepages=0:2,1:9 luo.next=hugepages=0:5;1:9" \
+	vm_run hugetlb-nodes "luo: mode kexec stage 1: 0"
+gigantic="$kexec luo.hops=1 luo.only=gigantic hugepagesz=1G hugepages=2"
+MEM=6G APPEND="$gigantic luo.next=hugepagesz=1G,hugepages=2" \
+	vm_run hugetlb-1G "luo: mode kexec stage 1: 0"
+MEM=6G APPEND="$gigantic luo.next=clearcpuid=pdpe1gb" \
+	vm_run hugetlb-1G-unknown "luo: mode kexec stage 1: 0"
+
 # What reserve_mem= has reserved is there again, as often as one likes; unless
 # the next kernel wants another size.
 reserve="reserve_mem=2M:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=0"

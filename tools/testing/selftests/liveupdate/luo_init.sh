@@ -11,7 +11,7 @@
 #					is one more region for all but the first
 #	luo.mode=example luo.hops=N	the example of the documentation
 #	luo.mode=demo			the demonstration of "make demo"
-#	luo.next=option,option		options for the next kernel
+#	luo.next=option,option		options for the next kernel; a ; becomes a comma
 #	luo.crash			a crash kernel is loaded, and a crash is the end
 #
 # The machine is switched off at the end, after a line "luo: done".
@@ -39,8 +39,8 @@ echo 5 >/proc/sys/kernel/printk
 case $(option mode) in
 selftest)
 	bad=0
-	for test in liveupdate_test memfd_test observe_test reboot_test security_test \
-		shared_test stress_test; do
+	for test in liveupdate_test memfd_test hugetlb_test observe_test reboot_test \
+		security_test shared_test stress_test; do
 		"$test" || bad=1
 	done
 	(exit $bad)
@@ -51,7 +51,7 @@ kexec)
 			--append="$next luo.mode=kexec luo.stage=1 luo.hops=1 luo.gone" || exit
 	fi
 	# shellcheck disable=SC2046 # several options are several words
-	luo_kexec "$(option stage)" "$(option hops)" $(option next | tr , ' ')
+	luo_kexec "$(option stage)" "$(option hops)" $(option next | tr ',;' ' ,')
 	;;
 module)
 	luo_module "$(option stage)"

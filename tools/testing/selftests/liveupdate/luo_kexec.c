@@ -104,7 +104,8 @@ static void append(char *line, size_t size, const char *prefix, const char *text
 
 /* In this order. */
 static const struct scenario * const scenarios[] = {
-	memfd_scenarios, failure_scenarios, observe_scenarios, session_scenarios,
+	memfd_scenarios, hugetlb_scenarios, failure_scenarios, observe_scenarios,
+	session_scenarios,
 	shared_scenarios, final_scenarios,
 };
 
@@ -117,7 +118,7 @@ static int call_scenarios(void (*fn)(const struct scenario *scenario))
 
 	for (i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		for (scenario = scenarios[i]; scenario->name; scenario++) {
-			if (only && !strstr(scenario->name, only))
+			if (only ? !strstr(scenario->name, only) : scenario->special)
 				continue;
 			fn(scenario);
 			nr++;

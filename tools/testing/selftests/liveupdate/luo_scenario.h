@@ -19,10 +19,13 @@ struct scenario {
 	const char *name;
 	void (*before)(void);
 	void (*after)(void);
+	/* not for any machine: taken only if it is asked for by name */
+	int special;
 };
 
 /* Each ends with an entry without a name. */
 extern const struct scenario memfd_scenarios[];
+extern const struct scenario hugetlb_scenarios[];
 extern const struct scenario failure_scenarios[];
 extern const struct scenario observe_scenarios[];
 extern const struct scenario session_scenarios[];
