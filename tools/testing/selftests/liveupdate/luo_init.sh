@@ -144,6 +144,8 @@ bench)
 esac
 result=$?
 leaks
+# How much of a look KCSAN has had.
+[ ! -e /sys/kernel/debug/kcsan ] || sed 's/^/# kcsan: /' /sys/kernel/debug/kcsan
 echo "luo: mode $(option mode) stage $(option stage): $result"
 echo "luo: done"
 poweroff -f
