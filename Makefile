@@ -1,18 +1,21 @@
 # The front door. What a target does is in lab/; `make help` tells them all.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deps tree kernel run series check docs refresh bench clean
+.PHONY: help demo test test-debug deps tree kernel run series check docs refresh bench clean
 # Each script takes what it needs from the environment.
-export FRAGMENT INITRD APPEND NEXT SLUG
+export FRAGMENT INITRD APPEND NEXT SLUG FLAVOURS
 
 help: ## what each target does
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: deps ## a live update in QEMU, told step by step, from a bare Debian 12
 	@lab/demo.sh
 
 test: ## everything that must pass; the last line counts it
 	@lab/test.sh
+
+test-debug: ## the tests on kernels with KASAN, lockdep, kmemleak, KCSAN; hours
+	@lab/test-debug.sh
 
 deps: ## install the Debian packages that are missing
 	@lab/deps.sh

@@ -5,7 +5,8 @@ set -euo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 OUT=$REPO/out
 LINUX=$OUT/linux
-LOGS=$OUT/log
+# A FLAVOUR of the kernel under test has logs of its own.
+LOGS=$OUT/log${FLAVOUR:+-$FLAVOUR}
 # Holds nothing that cannot be made again.
 CACHE=${LU_CACHE:-${HOME:-/root}/.cache/liveupdate}
 TARBALL=/usr/src/linux-source-6.12.tar.xz

@@ -2,17 +2,45 @@
 # What a kernel prints when something is badly wrong. To be sourced.
 
 SPLATS='WARNING: |BUG: |BUG at |Oops: |Kernel panic|general protection fault'
-SPLATS+='|KASAN: |KCSAN: |KMSAN: |KFENCE: |UBSAN: |kmemleak: .*new suspected'
+SPLATS+='|KASAN: |KCSAN: |KMSAN: |KFENCE: |UBSAN: |kmemleak: .*new suspected|kmemleak: .*[Dd]isabled'
 SPLATS+='|refcount_t: |Bad page|bad page|list_(add|del) corruption'
 SPLATS+='|possible (recursive|circular) locking|possible irq lock inversion|inconsistent lock state|suspicious RCU usage|INFO: possible'
 SPLATS+='|INFO: task .* blocked|soft lockup|hard LOCKUP|rcu: INFO|self-detected stall|sleeping function called'
 SPLATS+='|Call Trace:|Stack:$|end Kernel panic|DMAR: .*fault|unable to handle'
 
+# Data races are everywhere in a kernel, and most of them are known. KCSAN draws
+# a line above and below each report; one without a function of ours among the
+# four innermost ones of either trace is left out. Nothing else is. Ours may call
+# a list or an xarray; further in it is memory management or the VFS, at work for
+# us as for everybody.
+without_foreign_races() {
+	tr -d '\r' <"$1" | awk '
+	function flush() { if (!race || ours) printf "%s", held; held = ""; race = ours = 0 }
+	/\] =====*$/ || /^=====*$/ {
+		held = held $0 "\n"
+		if (race) flush()
+		else { held = $0 "\n"; line = NR }
+		next
+	}
+	held != "" {
+		if (NR == line + 1) race = /BUG: KCSAN: /
+		if (!race) { flush(); print; next }
+		held = held $0 "\n"
+		# A report that does not end is one of its own.
+		if (NR - line > 120) { ours = 1; flush() }
+		if (/ of [0-9]+ bytes by /) frames = 0
+		if (/\+0x/ && frames++ < 4 && /[] ](luo|kho|liveupdate|memfd)_[a-z0-9_.]*\+0x/) ours = 1
+		next
+	}
+	{ print }
+	END { ours = 1; flush() }'
+}
+
 # splats LOG: show them with what follows; false if there are none.
 splats() {
 	local found
 
-	found=$(tr -d '\r' <"$1" | grep -E -A25 -- "$SPLATS" | head -n 60)
+	found=$(without_foreign_races "$1" | grep -E -A25 -- "$SPLATS" | head -n 60)
 	[ -n "$found" ] || return 1
 	printf '%s\n' "$found"
 }

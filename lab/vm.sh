@@ -29,24 +29,50 @@ vm_run() {
 	echo "# $name took $((SECONDS - start)) s"
 }
 
-# vm_selftests: build tools/testing/selftests/liveupdate, static, against the
-# headers of this very kernel, and print the name of an initramfs with it all,
-# and with the kernel module MODULE if that is set.
-vm_selftests() {
-	local headers=$OUT/headers bin=$OUT/selftests from=tools/testing/selftests/liveupdate file
-	local -a files=()
+# Build tools/testing/selftests/liveupdate, static, against the headers of this
+# very kernel, in out/selftests.
+selftests_build() {
+	local headers=$OUT/headers bin=$OUT/selftests
 
 	locked selftests
 	mkdir -p "$LOGS" "$bin"
-	{
-		kmake -s O="$OUT/build" INSTALL_HDR_PATH="$headers" headers_install
-		make -s -C "$LINUX/$from" OUTPUT="$bin" KHDR_INCLUDES="-isystem $headers/include" </dev/null
-	} >"$LOGS/selftests.log" 2>&1 || { tail -n 40 "$LOGS/selftests.log" >&2; return 1; }
-	for file in "$bin"/*; do
+	if ! {
+		kmake -s O="$OUT/build" INSTALL_HDR_PATH="$headers" headers_install &&
+			make -s -C "$LINUX/tools/testing/selftests/liveupdate" OUTPUT="$bin" \
+				KHDR_INCLUDES="-isystem $headers/include" </dev/null
+	} >"$LOGS/selftests.log" 2>&1; then
+		tail -n 40 "$LOGS/selftests.log" >&2
+		return 1
+	fi
+}
+
+# selftests_initrd NAME FILE...: the initramfs out/NAME.initrd that starts them; with
+# the kernel module MODULE if that is set.
+selftests_initrd() {
+	local initrd=$OUT/$1.initrd
+
+	shift
+	"$REPO/lab/initrd.sh" "$initrd" "$LINUX/tools/testing/selftests/liveupdate/luo_init.sh" \
+		"$@" ${MODULE:+"$MODULE"}
+	echo "$initrd"
+}
+
+# vm_selftests: build the selftests, and print the name of an initramfs with it all.
+vm_selftests() {
+	local file
+	local -a files=()
+
+	selftests_build || return 1
+	for file in "$OUT/selftests"/*; do
 		if [ -f "$file" ] && [ -x "$file" ]; then files+=("$file"); fi
 	done
-	"$REPO/lab/initrd.sh" "$OUT/selftests.initrd" "$LINUX/$from/luo_init.sh" "${files[@]}" /sbin/kexec ${MODULE:+"$MODULE"}
-	echo "$OUT/selftests.initrd"
+	selftests_initrd selftests "${files[@]}" /sbin/kexec
+}
+
+# vm_selftest PROGRAM: a small initramfs, with only that one.
+vm_selftest() {
+	selftests_build || return 1
+	selftests_initrd "$1" "$OUT/selftests/$1"
 }
 
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.

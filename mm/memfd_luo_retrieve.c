@@ -14,6 +14,7 @@
  */
 #define pr_fmt(fmt) "memfd_luo: " fmt
 
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -35,6 +36,9 @@
 				 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
 
 #define MEMFD_LUO_BATCH		64
+
+/* A millisecond apart. */
+#define MEMFD_LUO_DISCARD_TRIES	10
 
 /* A memfd that is being retrieved, kept between tries. */
 struct memfd_luo_in {
@@ -305,11 +309,26 @@ static bool memfd_all_restorable(const struct memfd_luo_in *in)
 	return true;
 }
 
+/* Who gives up a memfd can't be told to try again, so it is done here. */
+static struct memfd_luo_in *memfd_begin_discard(const struct memfd_luo_ser *ser)
+{
+	struct memfd_luo_in *in = memfd_begin_retrieve(ser);
+	unsigned int tries;
+
+	for (tries = 1; tries < MEMFD_LUO_DISCARD_TRIES; tries++) {
+		if (!IS_ERR(in) || !memfd_is_passing(PTR_ERR(in)))
+			break;
+		fsleep(USEC_PER_MSEC);
+		in = memfd_begin_retrieve(ser);
+	}
+	return in;
+}
+
 /* Nobody wants it: all its memory is free, if its table can be believed. */
 static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *in)
 {
 	if (!in) {
-		in = memfd_begin_retrieve(ser);
+		in = memfd_begin_discard(ser);
 		if (IS_ERR(in)) {
 			pr_err("a memfd can't be discarded (%ld), its memory is kept\n",
 			       PTR_ERR(in));

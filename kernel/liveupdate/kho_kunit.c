@@ -5,7 +5,10 @@
 #include <linux/bitmap.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/numa.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -502,6 +505,42 @@ static void kho_memory_test_scratch_pitfall_15(struct kunit *test)
 	}
 }
 
+/* What all of the kernel says to some memory that is to go off line. */
+static int kho_test_go_offline(unsigned long pfn, unsigned long nr_pages)
+{
+	struct memory_notify notify = {
+		.start_pfn = pfn,
+		.nr_pages = nr_pages,
+		.status_change_nid = NUMA_NO_NODE,
+		.status_change_nid_normal = NUMA_NO_NODE,
+	};
+	int ret = memory_notify(MEM_GOING_OFFLINE, &notify);
+
+	memory_notify(MEM_CANCEL_OFFLINE, &notify);
+	return notifier_to_errno(ret);
+}
+
+static void kho_memory_test_hotplug(struct kunit *test)
+{
+	struct folio *folio = folio_alloc(GFP_KERNEL, 4);
+	unsigned long pfn;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_HOTPLUG))
+		kunit_skip(test, "memory does not go off line");
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	pfn = folio_pfn(folio);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 16), 0);
+	KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn + 4), 4), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 5), -EBUSY);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn + 7, 9), -EBUSY);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 4), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn + 8, 8), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(0, pfn + KHO_MAP_AREA_PAGES), -EBUSY);
+	kho_unpreserve_pages(pfn_to_page(pfn + 4), 4);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 16), 0);
+	folio_put(folio);
+}
+
 static int kho_test_no_area;
 
 static void kho_memory_test_vmalloc(struct kunit *test)
@@ -547,6 +586,7 @@ static struct kunit_case kho_memory_cases[] = {
 	KUNIT_CASE(kho_memory_test_slab_pitfall_12),
 	KUNIT_CASE(kho_memory_test_block_order_pitfall_14),
 	KUNIT_CASE(kho_memory_test_scratch_pitfall_15),
+	KUNIT_CASE(kho_memory_test_hotplug),
 	KUNIT_CASE(kho_memory_test_vmalloc),
 	KUNIT_CASE(kho_memory_test_subtree),
 	{}

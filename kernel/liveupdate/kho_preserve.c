@@ -5,18 +5,25 @@
  *
  * Invariants:
  *  - what is in the map belongs to somebody who holds a reference to it;
- *  - nothing in scratch is: the next kernel will have that for itself.
+ *  - nothing in scratch is: the next kernel will have that for itself;
+ *  - memory that is in the map does not go off line.
  *
  * Lock order: kho_out.lock is a leaf.
  */
+#define pr_fmt(fmt) "KHO: " fmt
+
 #include <kunit/static_stub.h>
+#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/log2.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/printk.h>
 
 #include "kho_map.h"
 #include "kho_memory.h"
@@ -33,6 +40,52 @@ static struct kho_out {
 	.lock = __MUTEX_INITIALIZER(kho_out.lock),
 };
 
+/* Is anything between two page frames preserved? @bitmap is for an area. */
+static bool kho_preserves_any(unsigned long pfn, unsigned long end,
+			      unsigned long *bitmap)
+{
+	guard(mutex)(&kho_out.lock);
+	while (pfn < end) {
+		unsigned long area = pfn >> KHO_MAP_LEAF_BITS;
+		unsigned long first = area << KHO_MAP_LEAF_BITS;
+		unsigned long last = min(end - first, KHO_MAP_AREA_PAGES);
+
+		kho_map_area(&kho_out.map, area, bitmap);
+		if (find_next_bit(bitmap, last, pfn - first) < last)
+			return true;
+		pfn = first + last;
+	}
+	return false;
+}
+
+/*
+ * What is preserved can't be moved, and who wants it off line would try for
+ * ever. Memory that is being taken off line is isolated before we are asked, so
+ * those who look where they preserve take care that it is not there.
+ */
+static int kho_memory_notify(struct notifier_block *nb, unsigned long action,
+			     void *arg)
+{
+	const struct memory_notify *notify = arg;
+	unsigned long pfn = notify->start_pfn, end = pfn + notify->nr_pages;
+	phys_addr_t from = PFN_PHYS(pfn), to = PFN_PHYS(end) - 1;
+	unsigned long *bitmap;
+	bool preserved;
+
+	if (action != MEM_GOING_OFFLINE)
+		return NOTIFY_OK;
+	bitmap = bitmap_alloc(KHO_MAP_AREA_PAGES, GFP_KERNEL);
+	if (!bitmap)
+		return notifier_from_errno(-ENOMEM);
+	preserved = kho_preserves_any(pfn, end, bitmap);
+	bitmap_free(bitmap);
+	if (!preserved)
+		return NOTIFY_OK;
+	pr_warn("[mem %pa-%pa] stays on line: some of it is preserved\n",
+		&from, &to);
+	return notifier_from_errno(-EBUSY);
+}
+
 /**
  * kho_memory_create - make the outgoing map
  *
@@ -40,7 +93,11 @@ static struct kho_out {
  */
 int kho_memory_create(void)
 {
-	return kho_map_create(&kho_out.map);
+	int err = kho_map_create(&kho_out.map);
+
+	if (!err)
+		hotplug_memory_notifier(kho_memory_notify, DEFAULT_CALLBACK_PRI);
+	return err;
 }
 
 /**

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # /init of the test machine. What it does is on the kernel's command line:
 #
-#	luo.mode=selftest		run the tests that need no kexec
+#	luo.mode=selftest		run the tests that need no kexec, or luo.tests=A,B
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
+#	luo.mode=chain luo.hops=N	a long chain of kexecs with luo_chain
+#	luo.mode=fuzz luo.fuzz=N,SEED	anything, for N seconds, with luo_fuzz
 #	luo.mode=module			a handler in a module
 #	luo.mode=classic		kexec_load(2), with nothing to carry
 #	luo.mode=reserve luo.hops=N	what ramoops keeps in a region of reserve_mem=;
@@ -14,7 +16,23 @@
 #	luo.next=option,option		options for the next kernel; a ; becomes a comma
 #	luo.crash			a crash kernel is loaded, and a crash is the end
 #
-# The machine is switched off at the end, after a line "luo: done".
+# The machine is switched off at the end, after a line "luo: done". "/init leaks" is
+# what a program says before it leaves for the next kernel.
+
+# What kmemleak finds fails the run. It waits until an object is some seconds old.
+leaks() {
+	kmemleak=/sys/kernel/debug/kmemleak
+	[ -e $kmemleak ] || return
+	for i in 1 2; do
+		echo scan >$kmemleak || echo "kmemleak: it is off, new suspected leaks or not"
+		[ "$i" = 2 ] || sleep 6
+	done
+	found=$(grep -c '^unreferenced object' $kmemleak)
+	[ "$found" = 0 ] || echo "kmemleak: $found new suspected memory leaks"
+	head -n 200 $kmemleak
+	echo clear >$kmemleak
+}
+[ "$1" != leaks ] || { leaks; exit; }
 
 /bin/busybox mkdir -p /proc /sys /dev /tmp /next
 /bin/busybox --install -s /bin
@@ -39,8 +57,9 @@ echo 5 >/proc/sys/kernel/printk
 case $(option mode) in
 selftest)
 	bad=0
-	for test in liveupdate_test memfd_test hugetlb_test observe_test reboot_test \
-		security_test shared_test stress_test; do
+	tests=$(option tests | tr , " ")
+	for test in ${tests:-liveupdate_test memfd_test hugetlb_test observe_test reboot_test \
+			     security_test shared_test stress_test fault_test race_test}; do
 		"$test" || bad=1
 	done
 	(exit $bad)
@@ -52,6 +71,13 @@ kexec)
 	fi
 	# shellcheck disable=SC2046 # several options are several words
 	luo_kexec "$(option stage)" "$(option hops)" $(option next | tr ',;' ' ,')
+	;;
+chain)
+	luo_chain "$(option stage)" "$(option hops)"
+	;;
+fuzz)
+	# shellcheck disable=SC2046
+	luo_fuzz "$(option stage)" $(option fuzz | tr , ' ')
 	;;
 module)
 	luo_module "$(option stage)"
@@ -116,6 +142,10 @@ bench)
 	luo_bench $(option bench | tr , ' ')
 	;;
 esac
-echo "luo: mode $(option mode) stage $(option stage): $?"
+result=$?
+leaks
+# How much of a look KCSAN has had.
+[ ! -e /sys/kernel/debug/kcsan ] || sed 's/^/# kcsan: /' /sys/kernel/debug/kcsan
+echo "luo: mode $(option mode) stage $(option stage): $result"
 echo "luo: done"
 poweroff -f

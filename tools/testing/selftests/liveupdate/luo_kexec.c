@@ -236,6 +236,7 @@ int main(int argc, char **argv)
 		result("kexec_fails_first_pitfall_7");
 	}
 
+	luo_leaks();
 	printf("# jump\n");
 	CHECK_EQ(luo_kexec(), 0);
 	result("kexec");

@@ -6,9 +6,15 @@
  *	luo_module STAGE
  */
 #define _GNU_SOURCE
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
 #include "luo_util.h"
 
-#define INSMOD	"insmod /bin/luo_test_handler.ko"
+#define MODULE	"/bin/luo_test_handler.ko"
+#define INSMOD	"insmod " MODULE
 #define RMMOD	"rmmod luo_test_handler 2>/dev/null"
 #define NUMBER	4711
 
@@ -25,6 +31,68 @@ static int luo_test_open(void)
 	return open("/dev/liveupdate_test", O_RDWR | O_CLOEXEC);
 }
 
+static atomic_bool stop;
+
+struct worker {
+	pthread_t thread;
+	int session;
+	int number;
+	unsigned long preserved;
+};
+
+/* The device is there or not. */
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	int fd;
+
+	while (!stop) {
+		fd = luo_test_open();
+		if (!luo_preserve(worker->session, fd, worker->number)) {
+			worker->preserved++;
+			luo_unpreserve(worker->session, worker->number);
+		}
+		close(fd);
+		/* So that the module is free now and then. */
+		usleep(worker->preserved % 8 * 500);
+	}
+	return NULL;
+}
+
+/* Files are preserved while the module comes and goes. */
+static void race(int dev)
+{
+	int session = luo_create(dev, "race"), i, gone = 0, stayed = 0, errors = 0;
+	time_t end = time(NULL) + 4;
+	struct worker workers[2];
+
+	for (i = 0; i < 2; i++) {
+		workers[i] = (struct worker){ .session = session, .number = i };
+		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+			errors++;
+	}
+	while (time(NULL) < end || !gone) {
+		int fd;
+
+		if (syscall(SYS_delete_module, "luo_test_handler", O_NONBLOCK)) {
+			errors += errno != EAGAIN && errno != EBUSY;
+			stayed++;
+			continue;
+		}
+		gone++;
+		fd = open(MODULE, O_RDONLY | O_CLOEXEC);
+		errors += !!syscall(SYS_finit_module, fd, "", 0);
+		close(fd);
+	}
+	stop = true;
+	for (i = 0; i < 2; i++)
+		pthread_join(workers[i].thread, NULL);
+	printf("# it went %d times, stayed %d times; %lu and %lu files preserved\n", gone, stayed,
+	       workers[0].preserved, workers[1].preserved);
+	close(session);
+	result(!errors && workers[0].preserved && workers[1].preserved, "comes_and_goes");
+}
+
 static void before(int dev)
 {
 	int session = luo_create(dev, "module"), fd;
@@ -39,12 +107,14 @@ static void before(int dev)
 	result(!system(RMMOD), "is_free_again");
 
 	result(!system(INSMOD), "is_loaded_again");
+	race(dev);
 	fd = luo_test_open();
 	result(write(fd, &value, sizeof(value)) == sizeof(value) &&
 	       !luo_preserve(session, fd, 1), "file_is_preserved_again");
 	close(fd);
 	if (luo_kexec_load(LUO_CMDLINE " kho=on luo.mode=module luo.stage=1"))
 		return;
+	luo_leaks();
 	luo_kexec();
 	result(0, "kexec");
 }

@@ -3,6 +3,7 @@
 #ifndef LUO_UTIL_H
 #define LUO_UTIL_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
@@ -191,7 +191,10 @@ static inline int luo_memfd_filled(size_t size, uint64_t seed)
 
 	if (fd >= 0 && size)
 		err = luo_file_fill(fd, 0, size, seed);
-	return err ? err : fd;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 static inline long luo_blocks(int fd)
@@ -237,6 +240,59 @@ static inline long luo_meminfo(const char *what)
 	return kb;
 }
 
+static inline int luo_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Let KCSAN look, or not, where it is. */
+static inline void luo_watch_races(const char *on_or_off)
+{
+	luo_write("/sys/kernel/debug/kcsan", on_or_off);
+}
+
+/* Pages that are free, those kept by the CPUs included, with nothing in caches. */
+static inline long luo_free_pages(void)
+{
+	long pages = 0, number;
+	char line[128];
+	FILE *file;
+	int i;
+
+	/* What is freed by RCU and by workqueues takes its time. */
+	for (i = 0; i < 3; i++) {
+		luo_write("/proc/sys/vm/drop_caches", "3");
+		usleep(100 * 1000);
+	}
+	file = fopen("/proc/zoneinfo", "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, " pages free %ld", &number) == 1 ||
+		    sscanf(line, " count: %ld", &number) == 1)
+			pages += number;
+	if (file)
+		fclose(file);
+	return pages;
+}
+
+static inline long luo_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	long fds = 0;
+
+	while (dir && readdir(dir))
+		fds++;
+	if (dir)
+		closedir(dir);
+	return fds;
+}
+
 /* What follows NAME on the kernel's command line, until the next call, or NULL. */
 static inline const char *luo_kernel_option(const char *name)
 {
@@ -255,18 +311,6 @@ static inline const char *luo_kernel_option(const char *name)
 	return at;
 }
 
-static inline int luo_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 /* How often an operation of the test device was called. */
 static inline int luo_test_calls(const char *op)
 {
@@ -282,96 +326,33 @@ static inline int luo_test_calls(const char *op)
 	return number;
 }
 
-/* KPF_* of the page at @offset, without writing to it; 0 if there is none. */
-static inline uint64_t luo_page_flags(int fd, off_t offset)
+/* The frame of the page at @offset, without writing to it; 0 if there is none. */
+static inline uint64_t luo_page_frame(int fd, off_t offset)
 {
 	char *mem = mmap(NULL, LUO_PAGE, PROT_READ, MAP_SHARED, fd, offset);
 	int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	uint64_t pfn = 0, kpf = 0;
+	uint64_t pfn = 0;
 
 	if (mem != MAP_FAILED && (__atomic_load_n(mem, __ATOMIC_RELAXED), 1) &&
-	    pread(map, &pfn, sizeof(pfn), (uintptr_t)mem / LUO_PAGE * 8) == 8) {
-		/* The low 55 bits of an entry are the page frame. */
-		pfn &= (1ULL << 55) - 1;
-		if (!pfn || pread(flags, &kpf, sizeof(kpf), pfn * 8) != 8)
-			kpf = 0;
-	}
+	    pread(map, &pfn, sizeof(pfn), (uintptr_t)mem / LUO_PAGE * 8) != 8)
+		pfn = 0;
 	if (mem != MAP_FAILED)
 		munmap(mem, LUO_PAGE);
 	close(map);
+	/* The low 55 bits of an entry are the page frame. */
+	return pfn & ((1ULL << 55) - 1);
+}
+
+/* KPF_* of the page at @offset, 0 if there is none. */
+static inline uint64_t luo_page_flags(int fd, off_t offset)
+{
+	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	uint64_t pfn = luo_page_frame(fd, offset), kpf = 0;
+
+	if (!pfn || pread(flags, &kpf, sizeof(kpf), pfn * 8) != 8)
+		kpf = 0;
 	close(flags);
 	return kpf;
-}
-
-#define LUO_FAIL_NTH	"/proc/thread-self/fail-nth"
-
-/* Let the @nth allocation of this thread fail, once. 0 is for none. */
-static inline int luo_fail_nth(int nth)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", nth);
-	return luo_write(LUO_FAIL_NTH, text);
-}
-
-/* Has it come to that? There are no failures any more in any case. */
-static inline int luo_has_failed(void)
-{
-	int left = luo_read_number(LUO_FAIL_NTH);
-
-	luo_fail_nth(0);
-	return !left;
-}
-
-/* Also those allocations that may wait can fail; nothing is said about it. */
-static inline int luo_fail_setup(void)
-{
-	int err;
-
-	err = luo_write("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	if (!err)
-		err = luo_write("/sys/kernel/debug/failslab/verbose", "0");
-	if (!err)
-		err = luo_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	if (!err)
-		err = luo_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	if (!err)
-		err = luo_write("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	return err;
-}
-
-/*
- * A splat on the console fails the run. An allocation that is made to fail may
- * be reported with a backtrace, so the console is off meanwhile, and the log is
- * looked at instead.
- */
-static inline void luo_log_hide(void)
-{
-	klogctl(5, NULL, 0);
-	klogctl(6, NULL, 0);
-}
-
-static inline int luo_log_was_clean(void)
-{
-	static const char * const bad[] = {
-		"WARNING: ", "BUG: ", "Oops: ", "Bad page", "bad page", "refcount_t: ",
-		"corruption", "locking dependency", "unable to handle", "protection fault",
-	};
-	int size = klogctl(10, NULL, 0), len, clean = 1;
-	char *buf = size > 0 ? calloc(1, size + 1) : NULL;
-	unsigned int i;
-
-	klogctl(7, NULL, 0);
-	len = buf ? klogctl(3, buf, size) : -1;
-	if (len < 0)
-		return 0;
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		clean &= !strstr(buf, bad[i]);
-	if (!clean)
-		fprintf(stderr, "%s\n", buf);
-	free(buf);
-	return clean;
 }
 
 static inline int luo_send_fd(int socket, int fd)
@@ -417,14 +398,18 @@ static inline int luo_receive_fd(int socket)
 #define KEXEC_FILE_NO_INITRAMFS	4
 #endif
 
+static inline int luo_kexec_load_fd(int kernel, const char *cmdline)
+{
+	return syscall(SYS_kexec_file_load, kernel, -1, strlen(cmdline) + 1, cmdline,
+		       (unsigned long)KEXEC_FILE_NO_INITRAMFS) ? -errno : 0;
+}
+
 /* For a kexec that is to fail. */
 static inline int luo_kexec_load_kernel(const char *cmdline)
 {
-	int kernel = open("/next/bzImage", O_RDONLY | O_CLOEXEC), err = 0;
+	int kernel = open("/next/bzImage", O_RDONLY | O_CLOEXEC);
+	int err = luo_kexec_load_fd(kernel, cmdline);
 
-	if (syscall(SYS_kexec_file_load, kernel, -1, strlen(cmdline) + 1, cmdline,
-		    (unsigned long)KEXEC_FILE_NO_INITRAMFS))
-		err = -errno;
 	close(kernel);
 	return err;
 }
@@ -447,6 +432,14 @@ static inline int luo_kexec_unload(void)
 {
 	return syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
 		       (unsigned long)KEXEC_FILE_UNLOAD) ? -errno : 0;
+}
+
+/* Whoever leaves this kernel for good says what it has leaked, if that is known. */
+static inline void luo_leaks(void)
+{
+	fflush(NULL);
+	if (!access("/sys/kernel/debug/kmemleak", F_OK) && system("/init leaks"))
+		printf("kmemleak: can't be asked for new suspected leaks\n");
 }
 
 /* Returns only if it fails. */

@@ -180,7 +180,7 @@ TEST_F(luo, thp)
 }
 
 /* Most of the memory can be preserved, and is free afterwards. */
-TEST_F_TIMEOUT(luo, most_of_the_memory_pitfall_26, 300)
+TEST_F(luo, most_of_the_memory_pitfall_26)
 {
 	long before = luo_meminfo("MemAvailable");
 	size_t size = before / 4 * 3 * 1024 / LUO_PAGE * LUO_PAGE, i;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kexecs that fail: without an image, at freezing, late, without memory, and in
- * a race with everything else. All is as it was before.
+ * Kexecs that fail: without an image, at freezing, late, and in a race with
+ * everything else. All is as it was before.
  */
 #define _GNU_SOURCE
 #include "luo_fixture.h"
+#include "luo_reboot.h"
 
 #include <linux/kexec.h>
 
@@ -70,22 +71,12 @@ TEST_F(luo, image_without_handover_pitfall_25)
 	close(session);
 }
 
-/* What threads do in the middle of a reboot is timed from its beginning. */
-static atomic_bool rebooting;
-
-static void wait_in_reboot(useconds_t delay)
-{
-	while (!rebooting)
-		usleep(100);
-	usleep(delay);
-}
-
 /* Another image comes in the place of the one that the files were frozen for. */
 static void *replace_image(void *arg)
 {
 	int *err = arg;
 
-	wait_in_reboot(10 * 1000);
+	luo_wait_in_reboot(10 * 1000);
 	*err = luo_kexec_load_kernel("kho=off");
 	return NULL;
 }
@@ -101,9 +92,9 @@ TEST_F(luo, image_is_replaced_late)
 	ASSERT_EQ(0, luo_kexec_load_kernel(""));
 	ASSERT_EQ(0, luo_write(TEST_DELAY, "3000"));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, replace_image, &err));
-	rebooting = true;
+	luo_rebooting = true;
 	EXPECT_EQ(-EINVAL, luo_kexec());
-	rebooting = false;
+	luo_rebooting = false;
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, err);
 	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
@@ -169,41 +160,6 @@ TEST_F(luo, freeze_fails_pitfall_7)
 	close(other);
 }
 
-/* Takes the image away while a file is being frozen. */
-static void *unload(void *arg)
-{
-	bool *done = arg;
-
-	wait_in_reboot(10 * 1000);
-	*done = !luo_kexec_unload();
-	return NULL;
-}
-
-/*
- * A kexec that fails after everything was frozen and handed over. 0 if it did;
- * if @nth, that allocation of it fails too.
- */
-static int late_failure(int nth, int *error, bool *injected)
-{
-	bool unloaded = false;
-	pthread_t thread;
-
-	*injected = false;
-	if (luo_kexec_load_kernel(""))
-		return -1;
-	if (pthread_create(&thread, NULL, unload, &unloaded))
-		return -1;
-	rebooting = true;
-	if (nth)
-		luo_fail_nth(nth);
-	*error = luo_kexec();
-	if (nth)
-		*injected = luo_has_failed();
-	pthread_join(thread, NULL);
-	rebooting = false;
-	return unloaded ? 0 : -1;
-}
-
 TEST_F(luo, kexec_fails_late_pitfall_7)
 {
 	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
@@ -221,7 +177,7 @@ TEST_F(luo, kexec_fails_late_pitfall_7)
 		int frozen = luo_test_calls("freeze"), unfrozen = luo_test_calls("unfreeze");
 		uint64_t number = i;
 
-		ASSERT_EQ(0, late_failure(0, &error, &injected));
+		ASSERT_EQ(0, luo_late_failure(0, &error, &injected));
 		EXPECT_EQ(-EINVAL, error);
 		EXPECT_EQ(frozen + 1, luo_test_calls("freeze"));
 		EXPECT_EQ(unfrozen + 1, luo_test_calls("unfreeze"));
@@ -232,50 +188,6 @@ TEST_F(luo, kexec_fails_late_pitfall_7)
 		EXPECT_EQ(-1, ftruncate(memfd, 0));
 		EXPECT_EQ(-EEXIST, luo_create(self->dev, "s"));
 	}
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
-	close(fd);
-	close(session);
-	EXPECT_EQ(0, ftruncate(memfd, 0));
-	close(memfd);
-}
-
-/* Every allocation between reboot(2) and the jump fails once. */
-TEST_F_TIMEOUT(luo, freeze_without_memory_pitfall_7, 120)
-{
-	int session = luo_create(self->dev, "s"), fd = open(TEST_DEVICE, O_RDWR);
-	int memfd = luo_memfd(64 * LUO_PAGE, 0), nth, error, i, holes = 0;
-	bool injected = true;
-	long preserved;
-
-	if (access("/next/bzImage", R_OK))
-		SKIP(return, "no kernel to load in /next");
-	ASSERT_EQ(0, luo_fail_setup());
-	ASSERT_EQ(0, luo_file_fill(memfd, 0, LUO_PAGE, 0));
-	ASSERT_EQ(0, luo_preserve(session, memfd, 1));
-	ASSERT_EQ(0, luo_preserve(session, fd, 2));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
-	luo_log_hide();
-	for (nth = 1; injected && nth < 100; nth++) {
-		/* So that the table has to be made anew. */
-		if (holes < 63) {
-			holes++;
-			EXPECT_EQ(0, luo_file_fill(memfd, holes * LUO_PAGE, LUO_PAGE, holes));
-		}
-		preserved = luo_read_number(PRESERVED_PAGES);
-		ASSERT_EQ(0, late_failure(nth, &error, &injected));
-		if (injected && error != -EINVAL)
-			EXPECT_EQ(-ENOMEM, error);
-		EXPECT_GE(luo_read_number(PRESERVED_PAGES), preserved);
-		EXPECT_EQ(0, luo_unpreserve(session, 2));
-		EXPECT_EQ(0, luo_preserve(session, fd, 2));
-		EXPECT_EQ(-1, ftruncate(memfd, 0));
-	}
-	EXPECT_TRUE(luo_log_was_clean());
-	EXPECT_GT(nth, 3);
-	EXPECT_FALSE(injected);
-	TH_LOG("%d allocations failed", nth - 2);
-	for (i = 0; i <= holes; i++)
-		EXPECT_EQ(1, luo_file_is_filled(memfd, i * LUO_PAGE, LUO_PAGE, i));
 	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
 	close(fd);
 	close(session);
@@ -296,7 +208,7 @@ static void *race_create(void *arg)
 {
 	struct race *race = arg;
 
-	wait_in_reboot(race->delay);
+	luo_wait_in_reboot(race->delay);
 	race->result = luo_create(race->dev, "race");
 	return NULL;
 }
@@ -305,7 +217,7 @@ static void *race_preserve(void *arg)
 {
 	struct race *race = arg;
 
-	wait_in_reboot(race->delay);
+	luo_wait_in_reboot(race->delay);
 	race->result = luo_preserve(race->session, race->memfd, 77);
 	return NULL;
 }
@@ -314,7 +226,7 @@ static void *race_unpreserve(void *arg)
 {
 	struct race *race = arg;
 
-	wait_in_reboot(race->delay);
+	luo_wait_in_reboot(race->delay);
 	race->result = luo_unpreserve(race->session, 1);
 	return NULL;
 }
@@ -323,7 +235,7 @@ static void *race_close(void *arg)
 {
 	struct race *race = arg;
 
-	wait_in_reboot(race->delay);
+	luo_wait_in_reboot(race->delay);
 	race->result = close(race->session);
 	return NULL;
 }
@@ -332,13 +244,13 @@ static void *race_open(void *arg)
 {
 	struct race *race = arg;
 
-	wait_in_reboot(race->delay);
+	luo_wait_in_reboot(race->delay);
 	race->result = luo_open();
 	return NULL;
 }
 
 /* Create, preserve, unpreserve, close and open while the reboot is under way. */
-TEST_F_TIMEOUT(luo, race_with_reboot_pitfall_6, 120)
+TEST_F(luo, race_with_reboot_pitfall_6)
 {
 	static void *(* const racers[])(void *) = {
 		race_create, race_preserve, race_unpreserve, race_close, race_open,
@@ -372,7 +284,7 @@ TEST_F_TIMEOUT(luo, race_with_reboot_pitfall_6, 120)
 		races[1].memfd = luo_memfd_filled(4 * LUO_PAGE, 9);
 		for (i = 0; i < 5; i++)
 			ASSERT_EQ(0, pthread_create(&races[i].thread, NULL, racers[i], &races[i]));
-		ASSERT_EQ(0, late_failure(0, &error, &injected));
+		ASSERT_EQ(0, luo_late_failure(0, &error, &injected));
 		EXPECT_EQ(-EINVAL, error);
 		for (i = 0; i < 5; i++)
 			pthread_join(races[i].thread, NULL);

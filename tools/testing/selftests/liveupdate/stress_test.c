@@ -1,76 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Without memory, and by many threads at the same time.
+ * By many threads at the same time.
  */
 #define _GNU_SOURCE
 #include "luo_fixture.h"
-
-/* Each allocation of creating a session and preserving files fails once. */
-TEST_F(luo, no_memory)
-{
-	static const size_t sizes[] = { 0, 3 * LUO_PAGE, 4 * LUO_MB, 1UL << 40 };
-	int session, other, fd, nth, err, total = 0;
-	unsigned int i;
-	bool injected;
-	long preserved;
-
-	ASSERT_EQ(0, luo_fail_setup());
-	luo_log_hide();
-	for (nth = 1, injected = true; injected && nth < 100; nth++) {
-		luo_fail_nth(nth);
-		session = luo_create(self->dev, "s");
-		injected = luo_has_failed();
-		if (session < 0)
-			EXPECT_EQ(-ENOMEM, session);
-		close(session);
-		EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
-	}
-	EXPECT_FALSE(injected);
-	EXPECT_GT(nth, 3);
-	total += nth - 2;
-
-	session = luo_create(self->dev, "s");
-	ASSERT_GE(session, 0);
-	other = luo_create(self->dev, "t");
-	for (i = 0; i < 4; i++) {
-		fd = luo_memfd(sizes[i], MFD_ALLOW_SEALING);
-		if (i == 2)
-			ASSERT_EQ(0, luo_write(SHMEM_ENABLED, "always"));
-		if (sizes[i])
-			ASSERT_EQ(0, luo_file_fill(fd, sizes[i] > LUO_MB * 64 ? 1UL << 30 : 0,
-						   sizes[i] > LUO_MB * 64 ? LUO_MB : sizes[i], i));
-		EXPECT_EQ(0, luo_write(SHMEM_ENABLED, "never"));
-		preserved = luo_read_number(PRESERVED_PAGES);
-		for (nth = 1, injected = true; injected && nth < 1000; nth++) {
-			luo_fail_nth(nth);
-			err = luo_preserve(session, fd, 1);
-			injected = luo_has_failed();
-			if (err) {
-				EXPECT_EQ(-ENOMEM, err);
-				/* Nobody else is kept from it. */
-				EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
-				EXPECT_EQ(0, ftruncate(fd, sizes[i] + LUO_PAGE));
-				EXPECT_EQ(0, ftruncate(fd, sizes[i]));
-				EXPECT_EQ(0, luo_preserve(other, fd, 1));
-				EXPECT_EQ(0, luo_unpreserve(other, 1));
-			} else {
-				/* This must not need memory. */
-				luo_fail_nth(1);
-				EXPECT_EQ(0, luo_unpreserve(session, 1));
-				luo_has_failed();
-			}
-			EXPECT_EQ(preserved, luo_read_number(PRESERVED_PAGES));
-		}
-		EXPECT_FALSE(injected);
-		EXPECT_GT(nth, 3);
-		total += nth - 2;
-		close(fd);
-	}
-	EXPECT_TRUE(luo_log_was_clean());
-	TH_LOG("%d allocations failed", total);
-	close(session);
-	close(other);
-}
 
 struct worker {
 	pthread_t thread;

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sessions and files in a race with what else happens to a machine: CPUs and
+ * memory that come and go, memory that is short, and reboots that fail. Modules
+ * are in luo_module.c.
+ *
+ * Where it goes wrong it hangs, or the kernel says so; what can be counted is
+ * level at the end, and all of it works.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <time.h>
+
+#include "luo_fixture.h"
+#include "luo_reboot.h"
+
+#define SECONDS		4
+#define NR_WORKERS	4
+#define MAX_BLOCKS	1024
+#define MEMORY		"/sys/devices/system/memory"
+#define CPU		"/sys/devices/system/cpu/cpu1/online"
+#define CGROUP		"/sys/fs/cgroup"
+
+struct shared {
+	int dev;
+	/* one session for all */
+	int session;
+	/* answers that come only if the machine is about to reboot, or short of memory */
+	bool may_be_busy;
+	bool may_lack_memory;
+	atomic_bool stop;
+};
+
+struct worker {
+	pthread_t thread;
+	struct shared *shared;
+	int number;
+	unsigned long rounds;
+	unsigned long works;
+	int errors;
+};
+
+/* Is this an answer that a worker has to expect? */
+static bool expected(struct worker *worker, int err)
+{
+	if (err >= 0)
+		worker->works++;
+	return err >= 0 || err == -EEXIST || (worker->shared->may_be_busy && err == -EBUSY) ||
+	       (worker->shared->may_lack_memory && err == -ENOMEM);
+}
+
+static void expect(struct worker *worker, int err, const char *what)
+{
+	if (expected(worker, err))
+		return;
+	fprintf(stderr, "# worker %d: %s: %d\n", worker->number, what, err);
+	worker->errors++;
+}
+
+#define EXPECTED(_worker, _what)	expect(_worker, _what, #_what)
+
+static bool content_is_lost(struct worker *worker, int fd, uint64_t seed)
+{
+	void *mem = mmap(NULL, 8 * LUO_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	bool lost;
+
+	if (mem == MAP_FAILED)
+		return !worker->shared->may_lack_memory;
+	lost = !luo_is_filled(mem, 8 * LUO_PAGE, seed);
+	munmap(mem, 8 * LUO_PAGE);
+	return lost;
+}
+
+/* A session of its own, or of a pair, and a token in that of all. */
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	struct shared *shared = worker->shared;
+	int session, memfd, fd;
+	char name[16];
+
+	while (!shared->stop) {
+		int round = worker->rounds++;
+
+		memfd = luo_memfd_filled(round % 5 ? 8 * LUO_PAGE : LUO_MB, round);
+		EXPECTED(worker, memfd);
+		if (memfd < 0)
+			continue;
+		fd = open(TEST_DEVICE, O_RDWR | O_CLOEXEC);
+		snprintf(name, sizeof(name), "w%d", worker->number / 2);
+		session = luo_create(shared->dev, name);
+		EXPECTED(worker, session);
+		if (session >= 0) {
+			EXPECTED(worker, luo_preserve(session, memfd, 1));
+			if (fd >= 0)
+				EXPECTED(worker, luo_preserve(session, fd, 2));
+			if (luo_finish(session) != -EINVAL && !shared->may_be_busy)
+				worker->errors++;
+			if (round % 3)
+				luo_unpreserve(session, 1);
+			close(session);
+		}
+		/* Unless somebody else has the token. */
+		if (!luo_preserve(shared->session, memfd, round % 3))
+			luo_unpreserve(shared->session, round % 3);
+		if (content_is_lost(worker, memfd, round)) {
+			fprintf(stderr, "# worker %d: content is lost\n", worker->number);
+			worker->errors++;
+		}
+		close(memfd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void start(struct __test_metadata *_metadata, struct shared *shared,
+		  struct worker *workers)
+{
+	int i;
+
+	shared->session = luo_create(shared->dev, "shared");
+	ASSERT_GE(shared->session, 0);
+	for (i = 0; i < NR_WORKERS; i++) {
+		workers[i] = (struct worker){ .shared = shared, .number = i };
+		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));
+	}
+}
+
+/* All is at rest, and works. */
+static void stop(struct __test_metadata *_metadata, struct shared *shared,
+		 struct worker *workers)
+{
+	unsigned long rounds = 0, works = 0;
+	int i, fd;
+
+	shared->stop = true;
+	for (i = 0; i < NR_WORKERS; i++) {
+		pthread_join(workers[i].thread, NULL);
+		EXPECT_EQ(0, workers[i].errors);
+		rounds += workers[i].rounds;
+		works += workers[i].works;
+	}
+	TH_LOG("%lu rounds, %lu calls worked", rounds, works);
+	EXPECT_GT(works, 0);
+	fd = luo_memfd_filled(LUO_MB, 1);
+	EXPECT_EQ(0, luo_preserve(shared->session, fd, 99));
+	EXPECT_EQ(-1, ftruncate(fd, 0));
+	EXPECT_EQ(0, luo_unpreserve(shared->session, 99));
+	EXPECT_EQ(0, ftruncate(fd, 0));
+	close(fd);
+	close(shared->session);
+}
+
+static bool time_is_up(void)
+{
+	static time_t end;
+
+	if (!end)
+		end = time(NULL) + SECONDS;
+	return time(NULL) >= end;
+}
+
+TEST_F(luo, cpus_come_and_go)
+{
+	struct shared shared = { .dev = self->dev };
+	struct worker workers[NR_WORKERS];
+	int rounds = 0;
+
+	if (access(CPU, W_OK))
+		SKIP(return, "no CPU that can go");
+	start(_metadata, &shared, workers);
+	do {
+		ASSERT_EQ(0, luo_write(CPU, "0"));
+		ASSERT_EQ(0, luo_write(CPU, "1"));
+	} while (++rounds < 3 || !time_is_up());
+	stop(_metadata, &shared, workers);
+	TH_LOG("the CPU went %d times", rounds);
+}
+
+/*
+ * Take a block of memory off line; one that does not go would try for ever, so it
+ * is asked by somebody who can be told to stop.
+ */
+static int set_online(unsigned long block, const char *online)
+{
+	char path[64];
+	int status;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), MEMORY "/memory%lu/online", block);
+	pid = fork();
+	if (!pid) {
+		alarm(20);
+		_exit(-luo_write(path, online));
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+static unsigned long block_size(void)
+{
+	FILE *file = fopen(MEMORY "/block_size_bytes", "re");
+	unsigned long size = 0;
+
+	if (file && fscanf(file, "%lx", &size) != 1)
+		size = 0;
+	if (file)
+		fclose(file);
+	return size;
+}
+
+static unsigned long nr_blocks(void)
+{
+	DIR *dir = opendir(MEMORY);
+	unsigned long nr = 0, block;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (sscanf(entry->d_name, "memory%lu", &block) == 1 && block >= nr)
+			nr = block + 1;
+	closedir(dir);
+	return nr < MAX_BLOCKS ? nr : MAX_BLOCKS;
+}
+
+/*
+ * What is preserved, and where the next kernel is to boot, can't go; nor can a
+ * block with a hole, for which the kernel has EINVAL.
+ */
+TEST_F(luo, preserved_memory_stays_on_line)
+{
+	/* In more than one block. */
+	const off_t spread = 320 * LUO_MB;
+	int session = luo_create(self->dev, "s"), fd = luo_memfd(spread, 0), err, stayed = 0;
+	bool tried[MAX_BLOCKS] = {};
+	unsigned long size = block_size(), block;
+	unsigned long long start, bytes;
+	FILE *file;
+	off_t at;
+
+	ASSERT_GT(size, 0);
+	ASSERT_EQ(0, luo_write(SHMEM_ENABLED, "always"));
+	for (at = 0; at < spread; at += 2 * LUO_MB)
+		ASSERT_EQ(0, luo_file_fill(fd, at, LUO_PAGE, at));
+	ASSERT_EQ(0, luo_write(SHMEM_ENABLED, "never"));
+	/* The kernel shows the pages that it can't move. */
+	luo_log_hide();
+	ASSERT_EQ(0, luo_preserve(session, fd, 1));
+	for (at = 0; at < spread; at += 2 * LUO_MB) {
+		block = luo_page_frame(fd, at) * LUO_PAGE / size;
+		ASSERT_LT(block, MAX_BLOCKS);
+		if (tried[block])
+			continue;
+		tried[block] = true;
+		err = set_online(block, "0");
+		EXPECT_TRUE(err == -EBUSY || err == -EINVAL);
+		stayed++;
+	}
+	EXPECT_GT(stayed, 0);
+	TH_LOG("%d blocks with preserved memory stayed", stayed);
+	for (at = 0; at < spread; at += 2 * LUO_MB)
+		EXPECT_EQ(1, luo_file_is_filled(fd, at, LUO_PAGE, at));
+
+	file = fopen("/sys/kernel/debug/kho/out/scratch", "re");
+	while (fscanf(file, "%llx %llx", &start, &bytes) == 2) {
+		for (block = start / size; block <= (start + bytes - 1) / size; block++) {
+			err = set_online(block, "0");
+			EXPECT_TRUE(err == -EBUSY || err == -EINVAL);
+		}
+	}
+	fclose(file);
+	EXPECT_TRUE(luo_log_was_clean());
+	close(session);
+	close(fd);
+}
+
+/* Those that can go. */
+TEST_F(luo, memory_comes_and_goes)
+{
+	struct shared shared = { .dev = self->dev };
+	unsigned long nr = nr_blocks(), block;
+	struct worker workers[NR_WORKERS];
+	int gone = 0, stayed = 0, err;
+
+	ASSERT_GT(nr, 1);
+	luo_log_hide();
+	start(_metadata, &shared, workers);
+	/* From the top, where more of it can be moved. */
+	do {
+		for (block = nr - 1; block > nr / 2; block--) {
+			err = set_online(block, "0");
+			if (err) {
+				EXPECT_TRUE(err == -EBUSY || err == -EINTR || err == -EINVAL ||
+					    err == -ENOENT || err == -ENOMEM);
+				stayed++;
+				continue;
+			}
+			gone++;
+			EXPECT_EQ(0, set_online(block, "1"));
+		}
+	} while (!time_is_up());
+	stop(_metadata, &shared, workers);
+	EXPECT_TRUE(luo_log_was_clean());
+	TH_LOG("blocks of memory went %d times, could not go %d times", gone, stayed);
+	EXPECT_GT(gone, 0);
+}
+
+/* Eats all it can get, until it is killed. */
+static pid_t start_hog(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	luo_write("/proc/self/oom_score_adj", "1000");
+	for (;;) {
+		char *mem = mmap(NULL, LUO_MB, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+		if (mem == MAP_FAILED)
+			_exit(0);
+	}
+}
+
+TEST_F(luo, memory_is_short)
+{
+	struct shared shared = { .dev = self->dev, .may_lack_memory = true };
+	struct worker workers[NR_WORKERS];
+	int killed = 0, status;
+	char pid[16];
+
+	ASSERT_EQ(0, luo_write(CGROUP "/cgroup.subtree_control", "+memory"));
+	ASSERT_TRUE(!mkdir(CGROUP "/luo", 0700) || errno == EEXIST);
+	ASSERT_EQ(0, luo_write(CGROUP "/luo/memory.max", "24M"));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	ASSERT_EQ(0, luo_write(CGROUP "/luo/cgroup.procs", pid));
+	/* Only those who eat are killed, and the kernel tells at length how. */
+	ASSERT_EQ(0, luo_write("/proc/self/oom_score_adj", "-1000"));
+	luo_log_hide();
+	start(_metadata, &shared, workers);
+	do {
+		pid_t hog = start_hog();
+
+		if (hog < 0)
+			continue;
+		waitpid(hog, &status, 0);
+		killed += WIFSIGNALED(status);
+	} while (killed < 3 || !time_is_up());
+	stop(_metadata, &shared, workers);
+	EXPECT_TRUE(luo_log_was_clean());
+	ASSERT_EQ(0, luo_write(CGROUP "/cgroup.procs", pid));
+	TH_LOG("%d were killed", killed);
+}
+
+static void *toggle_cpu(void *arg)
+{
+	struct shared *shared = arg;
+
+	while (!shared->stop && !access(CPU, W_OK)) {
+		luo_write(CPU, "0");
+		luo_write(CPU, "1");
+		usleep(10 * 1000);
+	}
+	return NULL;
+}
+
+TEST_F(luo, reboots_fail_meanwhile_pitfall_6_7)
+{
+	struct shared shared = { .dev = self->dev, .may_be_busy = true };
+	struct worker workers[NR_WORKERS];
+	unsigned int rounds = 0;
+	pthread_t toggle;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	start(_metadata, &shared, workers);
+	ASSERT_EQ(0, pthread_create(&toggle, NULL, toggle_cpu, &shared));
+	do {
+		ASSERT_EQ(0, luo_fail_to_reboot(self->dev, rounds));
+	} while (++rounds < 6 || !time_is_up());
+	stop(_metadata, &shared, workers);
+	pthread_join(toggle, NULL);
+	TH_LOG("%u reboots failed", rounds);
+}
+
+TEST_HARNESS_MAIN
