@@ -21,8 +21,7 @@ struct kho_block_writer {
  * @next: physical address of the next block
  * @block: the block that is being read
  * @index: next record in it
- * @nr_blocks: blocks met so far
- * @mark: address of an earlier block, to know it again in a loop
+ * @nr_blocks: blocks that can be read, from @next on
  * @record_size: size of a record in bytes
  */
 struct kho_block_reader {
@@ -30,7 +29,6 @@ struct kho_block_reader {
 	struct kho_block_header_ser *block;
 	u64 index;
 	unsigned long nr_blocks;
-	phys_addr_t mark;
 	size_t record_size;
 };
 
