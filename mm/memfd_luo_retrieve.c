@@ -5,6 +5,7 @@
  * Invariants:
  *  - a table is checked to its end before a folio is taken; that its folios
  *    were preserved is found out as they are taken;
+ *  - what describes a memfd is taken before its folios, so that it can't be one;
  *  - a folio that is taken is in the file or in the batch of struct
  *    memfd_luo_in, so a retrieval that ran out of memory can go on;
  *  - memory of a table that can't be believed is never free: it stays preserved,
@@ -14,6 +15,7 @@
  */
 #define pr_fmt(fmt) "memfd_luo: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
@@ -42,6 +44,7 @@
 
 /* A memfd that is being retrieved, kept between tries. */
 struct memfd_luo_in {
+	struct memfd_luo_ser ser;
 	struct file *file;
 	struct memfd_luo_folio_ser *table;
 	unsigned long nr;
@@ -57,7 +60,7 @@ static bool memfd_is_passing(int err)
 	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
 }
 
-static int memfd_check_ser(const struct memfd_luo_ser *ser)
+VISIBLE_IF_KUNIT int memfd_check_ser(const struct memfd_luo_ser *ser)
 {
 	if (ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
 	    ser->seals & ~MEMFD_LUO_SEALS || ser->flags ||
@@ -69,8 +72,8 @@ static int memfd_check_ser(const struct memfd_luo_ser *ser)
 }
 
 /* All entries, before one of them is believed. */
-static int memfd_check_table(const struct memfd_luo_folio_ser *table,
-			     unsigned long nr, u64 size)
+VISIBLE_IF_KUNIT int memfd_check_table(const struct memfd_luo_folio_ser *table,
+				       unsigned long nr, u64 size)
 {
 	u64 end = DIV_ROUND_UP_ULL(size, PAGE_SIZE), next = 0;
 	unsigned long i;
@@ -89,12 +92,15 @@ static int memfd_check_table(const struct memfd_luo_folio_ser *table,
 	return 0;
 }
 
+/* It is in a page of its own. */
 static const struct memfd_luo_ser *memfd_find_ser(u64 phys)
 {
-	if (offset_in_page(phys) + sizeof(struct memfd_luo_ser) > PAGE_SIZE ||
-	    !kho_was_preserved(PAGE_ALIGN_DOWN(phys), 1))
+	const struct memfd_luo_ser *ser;
+
+	if (!kho_was_preserved(phys, 1))
 		return NULL;
-	return phys_to_virt(phys);
+	ser = phys_to_virt(phys);
+	return memfd_check_ser(ser) ? NULL : ser;
 }
 
 static struct file *memfd_make_file(const struct memfd_luo_ser *ser)
@@ -114,14 +120,20 @@ static struct file *memfd_make_file(const struct memfd_luo_ser *ser)
 	return file;
 }
 
-static struct memfd_luo_in *memfd_begin_retrieve(const struct memfd_luo_ser *ser)
+static struct memfd_luo_in *memfd_begin_retrieve(u64 phys)
 {
+	const struct memfd_luo_ser *ser = memfd_find_ser(phys);
 	struct memfd_luo_in *in;
 	int err;
 
+	if (!ser) {
+		pr_err("a memfd is described by nonsense\n");
+		return ERR_PTR(-EIO);
+	}
 	in = kzalloc(sizeof(*in), GFP_KERNEL);
 	if (!in)
 		return ERR_PTR(-ENOMEM);
+	in->ser = *ser;
 	in->file = memfd_make_file(ser);
 	if (IS_ERR(in->file)) {
 		/*
@@ -144,6 +156,7 @@ static struct memfd_luo_in *memfd_begin_retrieve(const struct memfd_luo_ser *ser
 		vfree(in->table);
 		goto put;
 	}
+	kho_restore_free((void *)ser);
 	return in;
 
 put:
@@ -250,17 +263,11 @@ static void memfd_quarantine(struct memfd_luo_in *in)
  */
 int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 {
-	const struct memfd_luo_ser *ser = memfd_find_ser(args->serialized_data);
 	struct memfd_luo_in *in = args->private_data;
 	int err;
 
-	if (!ser || memfd_check_ser(ser)) {
-		pr_err("a memfd is described by nonsense, its memory is kept\n");
-		return -EIO;
-	}
-
 	if (!in) {
-		in = memfd_begin_retrieve(ser);
+		in = memfd_begin_retrieve(args->serialized_data);
 		if (IS_ERR(in)) {
 			err = PTR_ERR(in);
 			goto failed;
@@ -268,7 +275,7 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 		args->private_data = in;
 	}
 	err = memfd_retrieve_folios(in);
-	if (!err && ser->seals & F_SEAL_WRITE)
+	if (!err && in->ser.seals & F_SEAL_WRITE)
 		err = mapping_deny_writable(in->file->f_mapping);
 	if (err) {
 		/* A passing failure goes on from here, a permanent one ends here. */
@@ -279,12 +286,11 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 		goto failed;
 	}
 
-	SHMEM_I(file_inode(in->file))->seals = ser->seals;
-	in->file->f_pos = ser->pos;
+	SHMEM_I(file_inode(in->file))->seals = in->ser.seals;
+	in->file->f_pos = in->ser.pos;
 	args->file = get_file(in->file);
 	args->private_data = NULL;
 	memfd_end_retrieve(in);
-	kho_restore_free(phys_to_virt(args->serialized_data));
 	return 0;
 
 failed:
@@ -310,25 +316,36 @@ static bool memfd_all_restorable(const struct memfd_luo_in *in)
 }
 
 /* Who gives up a memfd can't be told to try again, so it is done here. */
-static struct memfd_luo_in *memfd_begin_discard(const struct memfd_luo_ser *ser)
+static struct memfd_luo_in *memfd_begin_discard(u64 phys)
 {
-	struct memfd_luo_in *in = memfd_begin_retrieve(ser);
+	struct memfd_luo_in *in = memfd_begin_retrieve(phys);
 	unsigned int tries;
 
 	for (tries = 1; tries < MEMFD_LUO_DISCARD_TRIES; tries++) {
 		if (!IS_ERR(in) || !memfd_is_passing(PTR_ERR(in)))
 			break;
 		fsleep(USEC_PER_MSEC);
-		in = memfd_begin_retrieve(ser);
+		in = memfd_begin_retrieve(phys);
 	}
 	return in;
 }
 
-/* Nobody wants it: all its memory is free, if its table can be believed. */
-static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *in)
+/**
+ * memfd_luo_finish - free what was not retrieved
+ * @args: as of memfd_luo_retrieve()
+ *
+ * Nobody wants it: all its memory is free, if its table can be believed.
+ */
+void memfd_luo_finish(struct liveupdate_file_op_args *args)
 {
+	struct memfd_luo_in *in = args->private_data;
+
+	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
+	if (args->retrieve_status)
+		return;
+	args->private_data = NULL;
 	if (!in) {
-		in = memfd_begin_discard(ser);
+		in = memfd_begin_discard(args->serialized_data);
 		if (IS_ERR(in)) {
 			pr_err("a memfd can't be discarded (%ld), its memory is kept\n",
 			       PTR_ERR(in));
@@ -350,27 +367,6 @@ static void memfd_discard(const struct memfd_luo_ser *ser, struct memfd_luo_in *
 			cond_resched();
 	}
 	memfd_end_retrieve(in);
-	kho_restore_free((void *)ser);
-}
-
-/**
- * memfd_luo_finish - free what was not retrieved
- * @args: as of memfd_luo_retrieve()
- */
-void memfd_luo_finish(struct liveupdate_file_op_args *args)
-{
-	const struct memfd_luo_ser *ser;
-
-	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
-	if (args->retrieve_status)
-		return;
-	ser = memfd_find_ser(args->serialized_data);
-	if (!ser || memfd_check_ser(ser)) {
-		pr_err("a memfd is described by nonsense, its memory is kept\n");
-		return;
-	}
-	memfd_discard(ser, args->private_data);
-	args->private_data = NULL;
 }
 
 /**
@@ -381,7 +377,11 @@ void memfd_luo_finish(struct liveupdate_file_op_args *args)
  */
 loff_t memfd_luo_get_size(const struct liveupdate_file_op_args *args)
 {
-	const struct memfd_luo_ser *ser = memfd_find_ser(args->serialized_data);
+	const struct memfd_luo_in *in = args->private_data;
+	const struct memfd_luo_ser *ser;
 
-	return ser && !memfd_check_ser(ser) ? ser->size : -EINVAL;
+	if (in)
+		return in->ser.size;
+	ser = memfd_find_ser(args->serialized_data);
+	return ser ? ser->size : -EINVAL;
 }

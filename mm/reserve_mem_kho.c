@@ -11,6 +11,7 @@
  */
 #define pr_fmt(fmt) "reserve_mem: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/align.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -23,6 +24,7 @@
 #include <linux/string.h>
 
 #include "internal.h"
+#include "reserve_mem_kho.h"
 
 /* As many as reserve_mem= has at most. */
 #define NR_REGIONS	8
@@ -37,23 +39,48 @@ static struct reserve_mem_region {
 
 static unsigned int nr_regions __initdata;
 
+VISIBLE_IF_KUNIT bool __init reserve_mem_fdt_is_sane(const void *fdt, size_t size)
+{
+	return size >= sizeof(struct fdt_header) && !fdt_check_header(fdt) &&
+	       fdt_totalsize(fdt) <= size &&
+	       !fdt_node_check_compatible(fdt, 0, MEMBLOCK_KHO_COMPATIBLE);
+}
+
 /* Of the previous kernel; NULL if there is none, or none that makes sense. */
 static const void *__init reserve_mem_fdt(void)
 {
 	phys_addr_t phys;
-	const void *fdt;
 	size_t size;
 
 	if (kho_retrieve_subtree(MEMBLOCK_KHO_NODE, &phys, &size))
 		return NULL;
-	fdt = phys_to_virt(phys);
-	if (size < sizeof(struct fdt_header) || fdt_check_header(fdt) ||
-	    fdt_totalsize(fdt) > size ||
-	    fdt_node_check_compatible(fdt, 0, MEMBLOCK_KHO_COMPATIBLE)) {
+	if (!reserve_mem_fdt_is_sane(phys_to_virt(phys), size)) {
 		pr_err("what the previous kernel says of its regions is damaged\n");
 		return NULL;
 	}
-	return fdt;
+	return phys_to_virt(phys);
+}
+
+/*
+ * Return: 0, -ENOENT if @fdt, which makes sense, has no such region, or -EINVAL if
+ * the region was not preserved.
+ */
+VISIBLE_IF_KUNIT int __init reserve_mem_read(const void *fdt, const char *label,
+					     u64 *start, u64 *size)
+{
+	int node = fdt_subnode_offset(fdt, 0, label);
+	u64 end;
+
+	/* libfdt finds "label@1" as well. */
+	if (node < 0 || strcmp(fdt_get_name(fdt, node, NULL), label))
+		return -ENOENT;
+	if (fdt_node_check_compatible(fdt, node, RESERVE_MEM_KHO_COMPATIBLE) ||
+	    kho_fdt_get_u64(fdt, node, RESERVE_MEM_KHO_START_PROP, start) ||
+	    kho_fdt_get_u64(fdt, node, RESERVE_MEM_KHO_SIZE_PROP, size) ||
+	    !*size || check_add_overflow(*start, *size, &end) ||
+	    !kho_was_preserved(*start, PHYS_PFN(*size - 1) + 1))
+		return -EINVAL;
+	return 0;
 }
 
 static bool __init reserve_mem_is_taken(phys_addr_t start, phys_addr_t size)
@@ -73,17 +100,12 @@ static phys_addr_t __init reserve_mem_revive(const char *label, phys_addr_t size
 {
 	const void *fdt = reserve_mem_fdt();
 	u64 start, old_size;
-	int node;
+	int err;
 
-	node = fdt ? fdt_subnode_offset(fdt, 0, label) : -1;
-	/* libfdt finds "label@1" as well. */
-	if (node < 0 || strcmp(fdt_get_name(fdt, node, NULL), label))
+	err = fdt ? reserve_mem_read(fdt, label, &start, &old_size) : -ENOENT;
+	if (err == -ENOENT)
 		return 0;
-	if (fdt_node_check_compatible(fdt, node, RESERVE_MEM_KHO_COMPATIBLE) ||
-	    kho_fdt_get_u64(fdt, node, RESERVE_MEM_KHO_START_PROP, &start) ||
-	    kho_fdt_get_u64(fdt, node, RESERVE_MEM_KHO_SIZE_PROP, &old_size) ||
-	    !kho_was_preserved(start, PFN_UP(old_size)) ||
-	    reserve_mem_is_taken(start, old_size)) {
+	if (err || reserve_mem_is_taken(start, old_size)) {
 		pr_err("%s: damaged, gets new memory\n", label);
 		return 0;
 	}

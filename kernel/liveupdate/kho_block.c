@@ -7,8 +7,9 @@
  *  - a block in a chain holds at least one record: it is added together with
  *    its first one;
  *  - a reader believes nothing: each block must be a page that the previous
- *    kernel preserved, its count must fit, and a chain that is longer than
- *    preserved memory has a loop.
+ *    kernel preserved, and its count must fit;
+ *  - a reader comes to each block once: where a chain leads back into itself it
+ *    is damaged.
  */
 #define pr_fmt(fmt) "KHO: " fmt
 
@@ -16,7 +17,6 @@
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
-#include <linux/log2.h>
 #include <linux/mm.h>
 
 #include "kho_block.h"
@@ -90,21 +90,6 @@ void kho_block_discard(struct kho_block_writer *writer)
 	kho_block_writer_init(writer, writer->record_size);
 }
 
-/**
- * kho_block_reader_init - start to read a chain of the previous kernel
- * @reader: to be initialised
- * @first: physical address of the first block, 0 for an empty chain
- * @record_size: size of a record in bytes
- */
-void kho_block_reader_init(struct kho_block_reader *reader, phys_addr_t first,
-			   size_t record_size)
-{
-	*reader = (struct kho_block_reader){
-		.next = first,
-		.record_size = record_size,
-	};
-}
-
 static struct kho_block_header_ser *
 kho_block_check(phys_addr_t phys, size_t record_size)
 {
@@ -118,29 +103,104 @@ kho_block_check(phys_addr_t phys, size_t record_size)
 	return block;
 }
 
+/* The block behind the sound one at @phys, 0 if there is none or it is damaged. */
+static phys_addr_t kho_block_step(phys_addr_t phys, size_t record_size)
+{
+	struct kho_block_header_ser *block = phys_to_virt(phys);
+
+	return kho_block_check(block->next, record_size) ? block->next : 0;
+}
+
+/* Of a chain that ends in a loop of @loop blocks: how many there are in all. */
+static unsigned long kho_block_count_loop(phys_addr_t first, size_t record_size,
+					  unsigned long loop)
+{
+	phys_addr_t ahead = first, behind = first;
+	unsigned long nr = loop;
+
+	while (loop--)
+		ahead = kho_block_step(ahead, record_size);
+	for (; ahead != behind; nr++) {
+		ahead = kho_block_step(ahead, record_size);
+		behind = kho_block_step(behind, record_size);
+	}
+	return nr;
+}
+
+/* Blocks that can be read, each of them once. */
+static unsigned long kho_block_count(phys_addr_t first, size_t record_size)
+{
+	phys_addr_t phys, mark = first;
+	unsigned long nr = 1, at_mark = 1;
+
+	if (!kho_block_check(first, record_size))
+		return 0;
+	/* The mark follows in leaps that double, so that it gets into a loop. */
+	for (phys = kho_block_step(first, record_size); phys;
+	     phys = kho_block_step(phys, record_size)) {
+		if (phys == mark)
+			return kho_block_count_loop(first, record_size,
+						    nr + 1 - at_mark);
+		nr++;
+		if (nr == 2 * at_mark) {
+			mark = phys;
+			at_mark = nr;
+		}
+	}
+	return nr;
+}
+
+/**
+ * kho_block_reader_init - start to read a chain of the previous kernel
+ * @reader: to be initialised
+ * @first: physical address of the first block, 0 for an empty chain
+ * @record_size: size of a record in bytes
+ */
+void kho_block_reader_init(struct kho_block_reader *reader, phys_addr_t first,
+			   size_t record_size)
+{
+	*reader = (struct kho_block_reader){
+		.next = first,
+		.nr_blocks = kho_block_count(first, record_size),
+		.record_size = record_size,
+	};
+}
+
+/**
+ * kho_block_reader_init_own - start to read a chain of this kernel
+ * @reader: to be initialised
+ * @first: physical address of the first block, 0 for an empty chain
+ * @record_size: size of a record in bytes
+ *
+ * There is nothing to be checked.
+ */
+void kho_block_reader_init_own(struct kho_block_reader *reader,
+			       phys_addr_t first, size_t record_size)
+{
+	*reader = (struct kho_block_reader){
+		.next = first,
+		.nr_blocks = ULONG_MAX,
+		.record_size = record_size,
+	};
+}
+
 /**
  * kho_block_next - read the next record
  * @reader: the chain
  *
  * Return: the record, NULL at the end, or ERR_PTR(-EINVAL) if the chain is
- * damaged.
+ * damaged. No record is read twice.
  */
 void *kho_block_next(struct kho_block_reader *reader)
 {
 	if (!reader->block || reader->index == reader->block->count) {
-		struct kho_block_header_ser *block;
-
 		if (!reader->next)
 			return NULL;
-		block = reader->own ? phys_to_virt(reader->next) :
-			kho_block_check(reader->next, reader->record_size);
-		if (!block || reader->next == reader->mark)
+		if (!reader->nr_blocks)
 			return ERR_PTR(-EINVAL);
-		/* A loop of n blocks is noticed after at most 3n. */
-		if (is_power_of_2(++reader->nr_blocks))
-			reader->mark = reader->next;
-		reader->block = block;
-		reader->next = block->next;
+		reader->nr_blocks--;
+		reader->block = phys_to_virt(reader->next);
+		reader->next = reader->block->next;
 		reader->index = 0;
 	}
 	return block_record(reader->block, reader->index++, reader->record_size);

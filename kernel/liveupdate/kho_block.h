@@ -21,19 +21,15 @@ struct kho_block_writer {
  * @next: physical address of the next block
  * @block: the block that is being read
  * @index: next record in it
- * @nr_blocks: blocks met so far
- * @mark: address of an earlier block, to know it again in a loop
+ * @nr_blocks: blocks that can be read, from @next on
  * @record_size: size of a record in bytes
- * @own: it was written by this kernel: there is nothing to be checked
  */
 struct kho_block_reader {
 	phys_addr_t next;
 	struct kho_block_header_ser *block;
 	u64 index;
 	unsigned long nr_blocks;
-	phys_addr_t mark;
 	size_t record_size;
-	bool own;
 };
 
 unsigned long kho_block_capacity(size_t record_size);
@@ -42,6 +38,8 @@ void *kho_block_append(struct kho_block_writer *writer);
 void kho_block_discard(struct kho_block_writer *writer);
 void kho_block_reader_init(struct kho_block_reader *reader, phys_addr_t first,
 			   size_t record_size);
+void kho_block_reader_init_own(struct kho_block_reader *reader,
+			       phys_addr_t first, size_t record_size);
 void *kho_block_next(struct kho_block_reader *reader);
 void kho_block_restore_free(phys_addr_t first, size_t record_size);
 

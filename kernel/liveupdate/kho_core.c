@@ -22,6 +22,7 @@
  */
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/crash_dump.h>
 #include <linux/export.h>
@@ -41,6 +42,8 @@
 #include <linux/unaligned.h>
 #include <linux/utsname.h>
 
+#include "kho_core.h"
+#include "kho_damage.h"
 #include "kho_debugfs.h"
 #include "kho_memory.h"
 #include "kho_scratch.h"
@@ -152,19 +155,9 @@ void __init kho_memory_known(void)
 	kho_in.fdt_phys = 0;
 }
 
-static int __init kho_check_fdt(phys_addr_t fdt_phys, phys_addr_t *map_phys)
+/* What does the FDT of the previous kernel say? It is one page. */
+VISIBLE_IF_KUNIT int __init kho_read_fdt(const void *fdt, u64 *map_phys)
 {
-	const void *fdt;
-	const u64 *map;
-	int len;
-
-	if (!memblock_is_region_memory(fdt_phys, PAGE_SIZE) ||
-	    kho_scratch_overlaps(fdt_phys, PAGE_SIZE)) {
-		pr_err("refused: the FDT is not in preservable memory\n");
-		return -EFAULT;
-	}
-
-	fdt = phys_to_virt(fdt_phys);
 	if (fdt_check_header(fdt) || fdt_totalsize(fdt) > PAGE_SIZE) {
 		pr_err("refused: the FDT is damaged\n");
 		return -EINVAL;
@@ -174,13 +167,21 @@ static int __init kho_check_fdt(phys_addr_t fdt_phys, phys_addr_t *map_phys)
 		       KHO_FDT_COMPATIBLE);
 		return -EINVAL;
 	}
-	map = fdt_getprop(fdt, 0, KHO_FDT_MAP_PROP, &len);
-	if (!map || len != sizeof(*map)) {
+	if (kho_fdt_get_u64(fdt, 0, KHO_FDT_MAP_PROP, map_phys)) {
 		pr_err("refused: the FDT names no map\n");
 		return -EINVAL;
 	}
-	*map_phys = get_unaligned(map);
 	return 0;
+}
+
+static int __init kho_check_fdt(phys_addr_t fdt_phys, u64 *map_phys)
+{
+	if (!memblock_is_region_memory(fdt_phys, PAGE_SIZE) ||
+	    kho_scratch_overlaps(fdt_phys, PAGE_SIZE)) {
+		pr_err("refused: the FDT is not in preservable memory\n");
+		return -EFAULT;
+	}
+	return kho_read_fdt(phys_to_virt(fdt_phys), map_phys);
 }
 
 /**
@@ -190,7 +191,7 @@ static int __init kho_check_fdt(phys_addr_t fdt_phys, phys_addr_t *map_phys)
  */
 void __init kho_memory_open(void)
 {
-	phys_addr_t map_phys;
+	u64 map_phys;
 
 	/* A crash kernel looks at what is left, it does not continue it. */
 	if (is_kdump_kernel())
@@ -374,6 +375,28 @@ int kho_fdt_get_u64(const void *fdt, int node, const char *name, u64 *value)
 	return 0;
 }
 
+/* Find a blob of the previous kernel's FDT, which has been checked. */
+VISIBLE_IF_KUNIT int kho_find_blob(const void *fdt, const char *name,
+				   u64 *phys, u64 *size)
+{
+	int node = fdt_subnode_offset(fdt, 0, name);
+	u64 end;
+
+	/* libfdt finds "name@1" as well. */
+	if (node < 0 || strcmp(fdt_get_name(fdt, node, NULL), name))
+		return -ENOENT;
+
+	if (kho_fdt_get_u64(fdt, node, KHO_FDT_BLOB_PROP, phys) ||
+	    kho_fdt_get_u64(fdt, node, KHO_FDT_BLOB_SIZE_PROP, size) ||
+	    !*size || check_add_overflow(*phys, *size, &end) ||
+	    !kho_was_preserved(PAGE_ALIGN_DOWN(*phys),
+			       PHYS_PFN(end - 1) - PHYS_PFN(*phys) + 1)) {
+		pr_err("what is handed over as %s is not preserved memory\n", name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * kho_retrieve_subtree - find a blob of the previous kernel
  * @name: as it was added there
@@ -386,28 +409,27 @@ int kho_fdt_get_u64(const void *fdt, int node, const char *name, u64 *value)
  */
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 {
-	u64 blob, len, end;
-	int node;
+	u64 blob, len;
+	int err;
 
 	if (!kho_in.fdt)
 		return -ENOENT;
-	node = fdt_subnode_offset(kho_in.fdt, 0, name);
-	if (node < 0)
-		return -ENOENT;
-
-	if (kho_fdt_get_u64(kho_in.fdt, node, KHO_FDT_BLOB_PROP, &blob) ||
-	    kho_fdt_get_u64(kho_in.fdt, node, KHO_FDT_BLOB_SIZE_PROP, &len) ||
-	    !len || check_add_overflow(blob, len, &end) ||
-	    !kho_was_preserved(PAGE_ALIGN_DOWN(blob),
-			       PFN_UP(end) - PHYS_PFN(blob))) {
-		pr_err("what is handed over as %s is not preserved memory\n", name);
-		return -EINVAL;
-	}
+	err = kho_find_blob(kho_in.fdt, name, &blob, &len);
+	if (err)
+		return err;
 	*phys = blob;
 	*size = len;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
+
+VISIBLE_IF_KUNIT bool __init kho_metadata_is_sane(const struct kho_metadata_ser *meta,
+						  size_t size)
+{
+	return size >= sizeof(*meta) && meta->version == KHO_METADATA_VERSION &&
+	       strnlen(meta->previous_release, KHO_METADATA_RELEASE) <
+	       KHO_METADATA_RELEASE;
+}
 
 static void __init kho_read_metadata(void)
 {
@@ -418,9 +440,7 @@ static void __init kho_read_metadata(void)
 	if (kho_retrieve_subtree(KHO_METADATA_NODE, &phys, &size))
 		return;
 	meta = phys_to_virt(phys);
-	if (size < sizeof(*meta) || meta->version != KHO_METADATA_VERSION ||
-	    strnlen(meta->previous_release, KHO_METADATA_RELEASE) ==
-	    KHO_METADATA_RELEASE) {
+	if (!kho_metadata_is_sane(meta, size)) {
 		pr_err("metadata of the previous kernel are damaged\n");
 		return;
 	}
@@ -560,6 +580,7 @@ int kho_fill_kimage(struct kimage *image)
 	image->kho.fdt = virt_to_phys(kho_out.fdt);
 	image->kho.scratch = kbuf.mem;
 	image->kho.scratch_size = kbuf.bufsz;
+	kho_damage_load(image);
 	return 0;
 }
 

@@ -100,6 +100,8 @@ bool kho_was_preserved(phys_addr_t phys, unsigned long nr_pages)
 {
 	bool covered;
 
+	KUNIT_STATIC_STUB_REDIRECT(kho_was_preserved, phys, nr_pages);
+
 	if (!IS_ALIGNED(phys, PAGE_SIZE) || !nr_pages)
 		return false;
 	spin_lock(&kho_in.lock);
@@ -118,6 +120,8 @@ EXPORT_SYMBOL_GPL(kho_was_preserved);
 int kho_preserved_order(phys_addr_t phys)
 {
 	int order;
+
+	KUNIT_STATIC_STUB_REDIRECT(kho_preserved_order, phys);
 
 	if (!IS_ALIGNED(phys, PAGE_SIZE))
 		return -ENOENT;

@@ -16,6 +16,7 @@
  */
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/align.h>
 #include <linux/cma.h>
 #include <linux/gfp.h>
@@ -131,9 +132,30 @@ bool kho_scratch_overlaps(phys_addr_t phys, u64 size)
 	return false;
 }
 
+/* Can this be a table of regions, wherever they are? */
+VISIBLE_IF_KUNIT bool __init
+kho_scratch_is_sane(const struct kho_scratch_ser *table, unsigned int nr)
+{
+	unsigned int i, j;
+	u64 end;
+
+	for (i = 0; i < nr; i++) {
+		if (!table[i].size ||
+		    !IS_ALIGNED(table[i].addr | table[i].size, KHO_SCRATCH_ALIGN) ||
+		    check_add_overflow(table[i].addr, table[i].size, &end) ||
+		    end > PHYS_ADDR_MAX)
+			return false;
+		for (j = 0; j < i; j++)
+			if (table[i].addr < table[j].addr + table[j].size &&
+			    table[j].addr < end)
+				return false;
+	}
+	return true;
+}
+
 /**
  * kho_scratch_adopt - use the regions that the previous kernel handed over
- * @phys: physical address of its table
+ * @phys: physical address of its table, which is memory
  * @len: size of the table in bytes
  *
  * From here until kho_scratch_keep(), memblock allocates from scratch only,
@@ -146,29 +168,19 @@ int __init kho_scratch_adopt(phys_addr_t phys, u64 len)
 {
 	unsigned int i, j, nr = len / sizeof(kho_scratch[0]);
 	struct kho_scratch_ser *table;
-	int err = -EINVAL;
+	bool is_sane;
 
-	if (!nr || len % sizeof(kho_scratch[0]) || nr > KHO_SCRATCH_MAX)
+	if (!nr || len % sizeof(kho_scratch[0]) || len > sizeof(kho_scratch))
 		return -EINVAL;
 	table = early_memremap(phys, len);
 	if (!table)
 		return -EINVAL;
-
-	for (i = 0; i < nr; i++) {
-		u64 end;
-
-		if (!table[i].size ||
-		    !IS_ALIGNED(table[i].addr | table[i].size, KHO_SCRATCH_ALIGN) ||
-		    check_add_overflow(table[i].addr, table[i].size, &end) ||
-		    end > PHYS_ADDR_MAX)
-			goto out;
-		for (j = 0; j < i; j++)
-			if (table[i].addr < table[j].addr + table[j].size &&
-			    table[j].addr < end)
-				goto out;
-	}
-
-	memcpy(kho_scratch, table, len);
+	is_sane = kho_scratch_is_sane(table, nr);
+	if (is_sane)
+		memcpy(kho_scratch, table, len);
+	early_memunmap(table, len);
+	if (!is_sane)
+		return -EINVAL;
 	kho_scratch_nr = nr;
 
 	/* From the top, as memblock does it: the direct map is made so. */
@@ -181,10 +193,7 @@ int __init kho_scratch_adopt(phys_addr_t phys, u64 len)
 	kho_confinement[nr].start = 0;
 	kho_confinement[nr].end = SZ_1M;
 	memblock_confine(kho_confinement, nr + 1);
-	err = 0;
-out:
-	early_memunmap(table, len);
-	return err;
+	return 0;
 }
 
 /**

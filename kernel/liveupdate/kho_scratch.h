@@ -16,4 +16,8 @@ void kho_scratch_release(void);
 bool kho_scratch_overlaps(phys_addr_t phys, u64 size);
 const struct kho_scratch_ser *kho_scratch_table(unsigned int *nr);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+bool kho_scratch_is_sane(const struct kho_scratch_ser *table, unsigned int nr);
+#endif
+
 #endif /* _KHO_SCRATCH_H */

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
@@ -128,10 +129,16 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_vmalloc);
  * Check the table to its end; fill @pages, unless it is NULL, with the pages of
  * the area. Nothing is taken.
  */
-static int kho_vmalloc_read(const struct kho_vmalloc *kv, struct page **pages)
+VISIBLE_IF_KUNIT int kho_vmalloc_read(const struct kho_vmalloc *kv, struct page **pages)
 {
-	unsigned int left = kv->total_pages, step = BIT(kv->order), slot, i;
+	unsigned int left = kv->total_pages, step, slot, i;
 	phys_addr_t phys = kv->first;
+
+	if (kv->order > KHO_VMALLOC_MAX_ORDER || left > kho_nr_restorable() ||
+	    kv->flags & ~(KHO_VMALLOC_ALLOC | KHO_VMALLOC_HUGE_VMAP) ||
+	    !left != !phys)
+		return -EINVAL;
+	step = BIT(kv->order);
 
 	while (left) {
 		struct kho_vmalloc_chunk *chunk;
@@ -174,14 +181,11 @@ void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 	void *ptr;
 	int err;
 
-	if (kv->order > KHO_VMALLOC_MAX_ORDER || total > kho_nr_restorable() ||
-	    kv->flags & ~(KHO_VMALLOC_ALLOC | KHO_VMALLOC_HUGE_VMAP))
-		return ERR_PTR(-EINVAL);
-	if (!total)
-		return kv->first ? ERR_PTR(-EINVAL) : NULL;
 	err = kho_vmalloc_read(kv, NULL);
 	if (err)
 		return ERR_PTR(err);
+	if (!total)
+		return NULL;
 
 	pages = kvcalloc(total, sizeof(*pages), GFP_KERNEL);
 	if (!pages)

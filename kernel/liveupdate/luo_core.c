@@ -12,6 +12,7 @@
  */
 #define pr_fmt(fmt) "luo: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -28,6 +29,7 @@
 #include <linux/string.h>
 
 #include "../kexec_internal.h"
+#include "luo_core.h"
 #include "luo_debugfs.h"
 #include "luo_file.h"
 #include "luo_flb.h"
@@ -299,23 +301,19 @@ static void __init luo_refuse_all(int error)
 	luo_flb_refuse_all(error);
 }
 
-static const struct luo_ser *__init luo_find(phys_addr_t phys, size_t size)
+VISIBLE_IF_KUNIT int luo_check_ser(const struct luo_ser *ser, size_t size)
 {
-	const struct luo_ser *ser = phys_to_virt(phys);
-
 	if (size < sizeof(*ser)) {
 		pr_err("the handover is cut off: no session can be retrieved\n");
-		luo_refuse_all(-EIO);
-		return NULL;
+		return -EIO;
 	}
 	if (memcmp(ser->compatible, luo_compatible, sizeof(luo_compatible))) {
 		pr_err("the handover has version '%*pE', not '%s': no session can be retrieved\n",
 		       (int)strnlen(ser->compatible, sizeof(ser->compatible)),
 		       ser->compatible, luo_compatible);
-		luo_refuse_all(-EOPNOTSUPP);
-		return NULL;
+		return -EOPNOTSUPP;
 	}
-	return ser;
+	return 0;
 }
 
 static void __init luo_take_over(void)
@@ -338,9 +336,12 @@ static void __init luo_take_over(void)
 		pr_warn("off: what the previous kernel handed over is ignored\n");
 		return;
 	}
-	ser = luo_find(phys, size);
-	if (!ser)
+	ser = phys_to_virt(phys);
+	ret = luo_check_ser(ser, size);
+	if (ret) {
+		luo_refuse_all(ret);
 		return;
+	}
 
 	luo_number = ser->liveupdate_num;
 	luo_debugfs_keep_in(ser);

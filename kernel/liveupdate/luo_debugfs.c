@@ -49,8 +49,10 @@ static struct kho_block_reader luo_table_reader(u64 first, size_t size, bool own
 {
 	struct kho_block_reader reader;
 
-	kho_block_reader_init(&reader, first, size);
-	reader.own = own;
+	if (own)
+		kho_block_reader_init_own(&reader, first, size);
+	else
+		kho_block_reader_init(&reader, first, size);
 	return reader;
 }
 

@@ -337,10 +337,8 @@ static int luo_flb_add(const struct luo_flb_ser *ser)
 	size_t len = strnlen(ser->name, sizeof(ser->name));
 	struct luo_flb_record *record;
 
-	if (!len || len == sizeof(ser->name) || !ser->count) {
-		pr_err("shared data without a name or a file was handed over: ignored\n");
-		return -EINVAL;
-	}
+	if (!len || len == sizeof(ser->name) || !ser->count)
+		return -ENODATA;
 	record = luo_flb_find_record(ser->name);
 	if (record) {
 		pr_err("shared data '%*pE' was handed over twice, neither can be used\n",
@@ -364,6 +362,7 @@ luo_flb_load_table(const struct luo_flb_header_ser *header)
 {
 	const struct luo_flb_ser *ser = (void *)(header + 1);
 	u64 i, max = (PFN_PHYS(header->pgcnt) - sizeof(*header)) / sizeof(*ser);
+	unsigned int nr_empty = 0;
 	int ret, error = 0;
 
 	guard(mutex)(&luo_flb_lock);
@@ -371,8 +370,15 @@ luo_flb_load_table(const struct luo_flb_header_ser *header)
 		error = -EINVAL;
 	for (i = 0; i < min(header->count, max); i++) {
 		ret = luo_flb_add(&ser[i]);
-		if (ret)
+		if (ret == -ENODATA)
+			nr_empty++;
+		else if (ret)
 			error = ret;
+	}
+	if (nr_empty) {
+		pr_err("%u of shared data without a name or a file were handed over: ignored\n",
+		       nr_empty);
+		error = -EINVAL;
 	}
 	return error;
 }

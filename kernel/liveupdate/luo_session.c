@@ -31,9 +31,11 @@
 
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/xarray.h>
 
 #include "kho_block.h"
 #include "luo_namespace.h"
@@ -312,6 +314,13 @@ void luo_session_count(unsigned long *outgoing, unsigned long *files,
 	*incoming = list_count_nodes(&luo_incoming.list);
 }
 
+static void luo_session_refuse(struct luo_session *session, const char *why)
+{
+	luo_set_err(&session->files, "%s\n", why);
+	guard(mutex)(&session->files.lock);
+	session->damaged = -EIO;
+}
+
 /* A name that is there twice says nothing about which one is meant. */
 static void luo_session_doubt(const char *name)
 {
@@ -319,22 +328,34 @@ static void luo_session_doubt(const char *name)
 
 	scoped_guard(mutex, &luo_incoming.lock)
 		session = luo_namespace_find(&luo_incoming, name);
-	luo_set_err(&session->files,
-		    "handed over twice, neither can be retrieved\n");
-	guard(mutex)(&session->files.lock);
-	session->damaged = -EIO;
+	luo_session_refuse(session, "handed over twice, neither can be retrieved");
 }
 
-static int luo_session_add(const struct luo_session_ser *ser)
+/* Two sessions with the same files: whose they are nobody knows. */
+static int luo_session_own(struct luo_session *session, struct xarray *owners)
+{
+	struct luo_session *other;
+
+	if (!session->ser_files)
+		return 0;
+	other = xa_store(owners, PHYS_PFN(session->ser_files), session, GFP_KERNEL);
+	if (xa_is_err(other))
+		return xa_err(other);
+	if (other) {
+		luo_session_refuse(other, "has the files of another session");
+		luo_session_refuse(session, "has the files of another session");
+	}
+	return 0;
+}
+
+static int luo_session_add(const struct luo_session_ser *ser, struct xarray *owners)
 {
 	size_t len = strnlen(ser->name, sizeof(ser->name));
 	struct luo_session *session;
 	int ret;
 
-	if (!len || len == sizeof(ser->name)) {
-		pr_err("a session with an invalid name was handed over: ignored\n");
-		return -EINVAL;
-	}
+	if (!len || len == sizeof(ser->name))
+		return -ENODATA;
 	session = luo_session_alloc(ser->name, true);
 	if (!session)
 		return -ENOMEM;
@@ -346,8 +367,9 @@ static int luo_session_add(const struct luo_session_ser *ser)
 		if (ret != -EEXIST)
 			return ret;
 		luo_session_doubt(ser->name);
+		return 0;
 	}
-	return 0;
+	return luo_session_own(session, owners);
 }
 
 /**
@@ -365,15 +387,27 @@ int luo_session_load_all(u64 first)
 {
 	struct kho_block_reader reader;
 	struct luo_session_ser *ser;
+	unsigned long nr_nameless = 0;
+	struct xarray owners;
 	int ret, error = 0;
 
+	xa_init(&owners);
 	kho_block_reader_init(&reader, first, sizeof(*ser));
 	while ((ser = luo_next_record(&reader))) {
-		ret = IS_ERR(ser) ? PTR_ERR(ser) : luo_session_add(ser);
-		if (ret)
+		ret = IS_ERR(ser) ? PTR_ERR(ser) :
+				    luo_session_add(ser, &owners);
+		if (ret == -ENODATA)
+			nr_nameless++;
+		else if (ret)
 			error = ret;
 		if (IS_ERR(ser))
 			break;
+	}
+	xa_destroy(&owners);
+	if (nr_nameless) {
+		pr_err("%lu sessions with an invalid name were handed over: ignored\n",
+		       nr_nameless);
+		error = -EINVAL;
 	}
 	if (error)
 		luo_session_refuse_all(-EIO);

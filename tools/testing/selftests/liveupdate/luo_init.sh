@@ -12,6 +12,8 @@
 #					luo.size=S is for the last kernel, luo.more
 #					is one more region for all but the first
 #	luo.mode=example luo.hops=N	the example of the documentation
+#	luo.mode=hostile luo.part=N luo.of=M
+#					damaged handovers, one in M, with luo_hostile
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next=option,option		options for the next kernel; a ; becomes a comma
 #	luo.crash			a crash kernel is loaded, and a crash is the end
@@ -132,6 +134,9 @@ example)
 		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
 luo.mode=example luo.stage=$((stage + 1)) luo.hops=$(option hops)" && kexec -e
 	fi
+	;;
+hostile)
+	luo_hostile "$(option stage)" "$(option part)" "$(option of)"
 	;;
 demo)
 	luo_demo "$(option stage)"

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Hostile handovers, each one a kexec: see luo_hostile.c. Two machines share them,
+# at the same time. HOSTILE=all takes those, too, that are much like another one.
+. "$(dirname "$0")/../lib.sh"
+. "$REPO/lab/vm.sh"
+
+vm_selftests >/dev/null
+# Small: each hop has its checksum taken, and unpacks it.
+INITRD=$OUT/hostile.initrd
+export INITRD TIMEOUT=1800 MEM=1G SMP=1
+"$REPO/lab/initrd.sh" "$INITRD" "$LINUX/tools/testing/selftests/liveupdate/luo_init.sh" \
+	"$OUT/selftests/luo_hostile"
+
+run() {
+	APPEND="luo.mode=hostile luo.stage=0 luo.of=2 luo.part=$1 ${HOSTILE:+luo.$HOSTILE}" \
+		vm_run "hostile-$1" "luo: mode hostile stage"
+}
+run 0 >"$LOGS/hostile-0.out" 2>&1 &
+run 1
+wait
+cat "$LOGS/hostile-0.out"
+
+# A machine that ends early has not seen all of them.
+hops=$(cat "$LOGS"/hostile-[01].results | grep -c ': hostile_')
+check "hostile: at least 100 kexecs, there were $hops" test "$hops" -ge 100
