@@ -39,5 +39,5 @@ done
 
 find "$root" -exec touch -h -d @0 {} +
 (cd "$root" && find . -mindepth 1 -print0 | sort -z |
-	cpio -o -0 -H newc -R +0:+0 --reproducible --quiet | gzip -1 -n) >"$out.new"
-mv "$out.new" "$out"
+	cpio -o -0 -H newc -R +0:+0 --reproducible --quiet | gzip -1 -n) >"$out.$$"
+mv "$out.$$" "$out"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Build the test kernel: out/bzImage, out/vmlinux, out/config.
 #
-#	[FRAGMENT=file] lab/kernel.sh
+#	[FRAGMENT=file] [ASIDE=1] lab/kernel.sh
 #
 # FRAGMENT is merged last and has a build directory of its own, out/build-NAME.
+# ASIDE leaves it there: what is in out/ stays as it is.
 . "$(dirname "$0")/lib.sh"
 
 selftest=$REPO/tools/testing/selftests/liveupdate
@@ -70,6 +71,10 @@ start=$SECONDS
 say "building in ${build#"$REPO"/}"
 kmake -s O="$build" bzImage
 ! grep -qx CONFIG_MODULES=y "$build/.config" || kmake -s O="$build" modules
+if [ -n "${ASIDE:-}" ]; then
+	say "${build#"$REPO"/}: $((SECONDS - start)) s"
+	exit
+fi
 install_new "$build/arch/x86/boot/bzImage" "$OUT/bzImage"
 install_new "$build/vmlinux" "$OUT/vmlinux"
 install_new "$build/.config" "$OUT/config"

@@ -58,3 +58,45 @@ suite() {
 	fi
 	printf '# %s took %d s\n' "$name" $((SECONDS - start))
 }
+
+# lane SCRIPT: run it; what it says, and how it ends, is for replay.
+lane() {
+	local said rc=0 start=$SECONDS
+
+	said=$LOGS/$(basename "$1" .sh).lane
+	"$1" >"$said.out" 2>"$said.err" </dev/null || rc=$?
+	printf '# it took %d s, beside others\n' $((SECONDS - start)) >>"$said.out"
+	echo "$rc" >"$said.new"
+	mv "$said.new" "$said.rc"
+}
+
+# replay SCRIPT: be that script, once it has run.
+replay() {
+	local said
+
+	said=$LOGS/$(basename "$1" .sh).lane
+	until [ -e "$said.rc" ]; do sleep 1; done
+	cat "$said.out"
+	cat "$said.err" >&2
+	return "$(cat "$said.rc")"
+}
+
+# suites SCRIPT...: suite for each, in this order; they run two at a time.
+suites() {
+	local script running=0
+
+	for script in "$@"; do rm -f "$LOGS/$(basename "$script" .sh).lane".*; done
+	{
+		for script in "$@"; do
+			if [ $running = 2 ]; then
+				wait -n || true
+				running=1
+			fi
+			lane "$script" &
+			running=$((running + 1))
+		done
+		wait
+	} &
+	for script in "$@"; do suite "$(basename "$script" .sh)" replay "$script"; done
+	wait
+}

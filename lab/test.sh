@@ -8,8 +8,10 @@ step tree "$REPO/lab/tree.sh"
 step kernel "$REPO/lab/kernel.sh"
 suite check "$REPO/lab/check.sh"
 suite soundness "$REPO/lab/soundness.sh"
+tests=()
 for test in "$REPO"/lab/tests/*.sh; do
 	# What is not executable is for the others to source.
-	if [ -x "$test" ]; then suite "$(basename "$test" .sh)" "$test"; fi
+	if [ -x "$test" ]; then tests+=("$test"); fi
 done
+suites "${tests[@]}"
 finish

@@ -31,9 +31,8 @@ vm_run() {
 
 # Build tools/testing/selftests/liveupdate, static, against the headers of this
 # very kernel, in out/selftests.
-selftests_build() {
-	local headers=$OUT/headers bin=$OUT/selftests
-
+selftests_build() (
+	headers=$OUT/headers bin=$OUT/selftests
 	locked selftests
 	mkdir -p "$LOGS" "$bin"
 	if ! {
@@ -44,7 +43,7 @@ selftests_build() {
 		tail -n 40 "$LOGS/selftests.log" >&2
 		return 1
 	fi
-}
+)
 
 # selftests_initrd NAME FILE...: the initramfs out/NAME.initrd that starts them; with
 # the kernel module MODULE if that is set.
@@ -57,7 +56,8 @@ selftests_initrd() {
 	echo "$initrd"
 }
 
-# vm_selftests: build the selftests, and print the name of an initramfs with it all.
+# vm_selftests: build the selftests, and print the name of an initramfs with it
+# all. One with a MODULE has another name: somebody may be using the other one.
 vm_selftests() {
 	local file
 	local -a files=()
@@ -66,7 +66,7 @@ vm_selftests() {
 	for file in "$OUT/selftests"/*; do
 		if [ -f "$file" ] && [ -x "$file" ]; then files+=("$file"); fi
 	done
-	selftests_initrd selftests "${files[@]}" /sbin/kexec
+	selftests_initrd "selftests${MODULE:+-module}" "${files[@]}" /sbin/kexec
 }
 
 # vm_selftest PROGRAM: a small initramfs, with only that one.
@@ -81,7 +81,7 @@ vm_kernel() {
 	local log=$LOGS/${1##*/}.log
 
 	mkdir -p "$LOGS"
-	if ! { FRAGMENT=$1 "$REPO/lab/kernel.sh" && "$REPO/lab/kernel.sh"; } >"$log" 2>&1; then
+	if ! ASIDE=1 FRAGMENT=$1 "$REPO/lab/kernel.sh" >"$log" 2>&1; then
 		tail -n 40 "$log" >&2
 		return 1
 	fi
