@@ -7,6 +7,7 @@
  * fault or never to end, is noticed by itself.
  */
 #include <kunit/static_stub.h>
+#include <linux/console.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
@@ -183,6 +184,14 @@ static void kho_mutate(struct kho_mutator *mutator)
 	}
 }
 
+/* For what is said from now on: the console may be behind. */
+static void kho_mutator_set_loglevel(int level)
+{
+	console_lock();
+	console_unlock();
+	console_loglevel = level;
+}
+
 /**
  * kho_mutator_run - damage the tables again and again, and look what is read
  * @test: the test
@@ -202,7 +211,7 @@ void kho_mutator_run(struct kunit *test, struct kho_mutator *mutator,
 
 	KUNIT_ASSERT_EQ(test, fn(arg), 1);
 	/* Each refusal is told. An oops turns the console on again, but not from 0. */
-	console_loglevel = CONSOLE_LOGLEVEL_MIN;
+	kho_mutator_set_loglevel(CONSOLE_LOGLEVEL_MIN);
 	for (i = 0; i < KHO_NR_MUTATIONS; i++) {
 		kho_mutate(mutator);
 		ret = fn(arg);
@@ -216,7 +225,7 @@ void kho_mutator_run(struct kunit *test, struct kho_mutator *mutator,
 		if (!(i % 256))
 			cond_resched();
 	}
-	console_loglevel = level;
+	kho_mutator_set_loglevel(level);
 
 	KUNIT_EXPECT_EQ_MSG(test, i, KHO_NR_MUTATIONS, "what was read is wrong: %d", ret);
 	KUNIT_EXPECT_EQ(test, warned, (bool)test_taint(TAINT_WARN));

@@ -8,6 +8,7 @@
 #include <sys/shm.h>
 
 #include "luo_fixture.h"
+#include "luo_fault.h"
 #include "luo_hugetlb.h"
 
 #define SIZE		LUO_2MB

@@ -10,6 +10,7 @@
  *    is more.
  */
 #define _GNU_SOURCE
+#include "luo_fault.h"
 #include "luo_hugetlb.h"
 #include "luo_scenario.h"
 
