@@ -184,9 +184,13 @@ static void kho_mutate(struct kho_mutator *mutator)
 	}
 }
 
-/* For what is said from now on: the console may be behind. */
+/*
+ * For what is said from now on: a line that KUnit has left open, and what the
+ * console has not come to yet, go out before.
+ */
 static void kho_mutator_set_loglevel(int level)
 {
+	pr_info("console loglevel is to be %d\n", level);
 	console_lock();
 	console_unlock();
 	console_loglevel = level;

@@ -9,6 +9,7 @@
 
 #include "luo_fixture.h"
 #include "luo_observe.h"
+#include "luo_reboot.h"
 
 #define NR_FILES	500
 
