@@ -9,8 +9,8 @@ kexec="luo.mode=kexec luo.stage=0"
 
 # Three hops in a row; KASLR is on.
 APPEND="$kexec luo.hops=3" vm_run kexec-chain "luo: mode kexec stage 3: 0"
-MEM=1G SMP=1 APPEND="$kexec luo.hops=1 nokaslr luo.next=nokaslr" \
-	vm_run kexec-1G-nokaslr "luo: mode kexec stage 1: 0"
+MEM=1280M SMP=1 APPEND="$kexec luo.hops=1 nokaslr luo.next=nokaslr" \
+	vm_run kexec-1280M-nokaslr "luo: mode kexec stage 1: 0"
 MEM=8G SMP=4 APPEND="$kexec luo.hops=1" vm_run kexec-8G "luo: mode kexec stage 1: 0"
 MEM=2G SMP=2,sockets=2 APPEND="$kexec luo.hops=1" \
 	QEMU_EXTRA="-object memory-backend-ram,id=m0,size=1G -object memory-backend-ram,id=m1,size=1G -numa node,memdev=m0,cpus=0 -numa node,memdev=m1,cpus=1" \

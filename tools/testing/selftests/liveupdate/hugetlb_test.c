@@ -281,7 +281,7 @@ TEST_F(hugetlb, no_memory)
 		if (!injected)
 			break;
 		/* Some are tried again, in another way. */
-		EXPECT_TRUE(err == -ENOMEM || !err);
+		EXPECT_TRUE(luo_is_fault(err) || !err);
 		failed += !!err;
 		if (!err)
 			EXPECT_EQ(0, luo_unpreserve(self->session, 1));

@@ -111,12 +111,12 @@ static void files(int dev)
 }
 
 /* Also in a kernel without live update: boot, and what our hooks are near to. */
-static void idle(uint64_t booted)
+static void without(uint64_t booted)
 {
 	uint64_t start;
 	int fd, i;
 
-	report("idle-boot", booted);
+	report("unused-boot", booted);
 	start = now();
 	for (i = 0; i < 16; i++) {
 		fd = must(luo_memfd_filled(16 * LUO_MB, i), "memfd");
@@ -125,7 +125,7 @@ static void idle(uint64_t booted)
 		must(ftruncate(fd, LUO_MB), "truncate");
 		close(fd);
 	}
-	report("idle-memfd", now() - start);
+	report("unused-memfd", now() - start);
 }
 
 #define NR_SESSIONS	1000
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (argc == 2 && !strcmp(argv[1], "idle")) {
-		idle(booted);
+		without(booted);
 		return 0;
 	}
 	dev = must(luo_open(), "open");

@@ -233,7 +233,7 @@ static int insist(int session, uint64_t token)
 		luo_fail_nth(nth);
 		fd = luo_retrieve(session, token);
 		CHECK(luo_has_failed() || fd >= 0);
-		if (fd != -ENOMEM)
+		if (!luo_is_fault(fd))
 			break;
 	}
 	printf("# %d allocations failed\n", nth - 1);
