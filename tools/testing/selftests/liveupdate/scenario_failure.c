@@ -103,11 +103,24 @@ static int sparse_memfd(size_t size)
 	return fd;
 }
 
+/* Its own session: the next kernel may not know what a test device is. */
+static void device_before(void)
+{
+	int fd = open(TEST_DEVICE, O_RDWR), session, i;
+	uint64_t number = 4712;
+
+	if (fd < 0)
+		return;
+	CHECK_EQ(write(fd, &number, sizeof(number)), sizeof(number));
+	session = one_before("no memory, device", 5, fd);
+	for (i = 0; i < NR_COPIES; i++)
+		CHECK_EQ(luo_preserve(session, open(TEST_DEVICE, O_RDWR), COPIES(5) + i), 0);
+}
+
 /* Pitfall 32: whatever can fail does, one by one, and it goes on from there. */
 static void no_memory_before(void)
 {
-	int session = one_before("no memory", 1, luo_memfd_filled(MB, 15)), fd, i;
-	uint64_t number = 4712;
+	int session = one_before("no memory", 1, luo_memfd_filled(MB, 15)), i;
 	char name[32];
 
 	CHECK_EQ(luo_preserve(session, thp_memfd(8 * MB, 16), 2), 0);
@@ -118,15 +131,8 @@ static void no_memory_before(void)
 		CHECK_EQ(luo_preserve(session, thp_memfd(2 * MB, i), COPIES(2) + i), 0);
 		CHECK_EQ(luo_preserve(session, sparse_memfd(LUO_PAGE), COPIES(3) + i), 0);
 		CHECK_EQ(luo_preserve(session, luo_memfd(0, 0), COPIES(4) + i), 0);
-		fd = open(TEST_DEVICE, O_RDWR);
-		if (fd >= 0)
-			CHECK_EQ(luo_preserve(session, fd, COPIES(5) + i), 0);
 	}
-	if (!access(TEST_DEVICE, F_OK)) {
-		fd = open(TEST_DEVICE, O_RDWR);
-		CHECK_EQ(write(fd, &number, sizeof(number)), sizeof(number));
-		CHECK_EQ(luo_preserve(session, fd, 5), 0);
-	}
+	device_before();
 	for (i = 1; i <= NR_SPARE; i++) {
 		snprintf(name, sizeof(name), "spare %d", i);
 		one_before(name, 1, luo_memfd_filled(4 * LUO_PAGE, i));
@@ -174,26 +180,41 @@ static int insist(const char *what, int (*ask)(int fd, uint64_t token), int fd, 
 }
 
 /* The copies that were not needed; each is retrieved if it was not yet. */
-static void retrieve_copies(int session)
+static void retrieve_copies(int session, int kind)
 {
-	int kind, i, fd;
+	int i, fd;
 
-	for (kind = 1; kind <= (access(TEST_DEVICE, F_OK) ? 4 : 5); kind++) {
-		for (i = 0; i < NR_COPIES; i++) {
-			fd = luo_retrieve(session, COPIES(kind) + i);
-			CHECK(fd >= 0);
-			if (kind <= 2)
-				CHECK(luo_file_is_filled(fd, 0, LUO_PAGE, i));
-			if (kind == 3)
-				CHECK(luo_file_is_filled(fd, 1UL << 39, LUO_PAGE, 17));
-			close(fd);
-		}
+	for (i = 0; i < NR_COPIES; i++) {
+		fd = luo_retrieve(session, COPIES(kind) + i);
+		CHECK(fd >= 0);
+		if (kind <= 2)
+			CHECK(luo_file_is_filled(fd, 0, LUO_PAGE, i));
+		if (kind == 3)
+			CHECK(luo_file_is_filled(fd, 1UL << 39, LUO_PAGE, 17));
+		close(fd);
 	}
 }
 
 static int ask_session(int fd, uint64_t token)
 {
 	return luo_retrieve_session(fd, "no memory");
+}
+
+static void device_after(void)
+{
+	int session, fd;
+	uint64_t number = 0;
+
+	if (access(TEST_DEVICE, F_OK))
+		return;
+	session = luo_retrieve_session(dev, "no memory, device");
+	CHECK(session >= 0);
+	fd = insist("retrieve a test device", luo_retrieve, session, 5);
+	CHECK_EQ(read(fd, &number, sizeof(number)), sizeof(number));
+	CHECK_EQ(number, 4712);
+	close(fd);
+	retrieve_copies(session, 5);
+	end(session, -1);
 }
 
 static int finish(int session)
@@ -251,8 +272,7 @@ static int one_by_one(const char *what, int (*ask)(int session), bool retrieve, 
 static void no_memory_after(void)
 {
 	long before = luo_read_number(UNCLAIMED);
-	int session, fd, spare;
-	uint64_t number = 0;
+	int session, fd, spare, kind;
 
 	CHECK_EQ(luo_fail_setup(), 0);
 	luo_log_hide();
@@ -271,14 +291,10 @@ static void no_memory_after(void)
 	CHECK_EQ(luo_blocks(fd), 2 * MB / 512);
 	close(fd);
 	close(insist("retrieve an empty memfd", luo_retrieve, session, 4));
-	if (!access(TEST_DEVICE, F_OK)) {
-		fd = insist("retrieve a test device", luo_retrieve, session, 5);
-		CHECK_EQ(read(fd, &number, sizeof(number)), sizeof(number));
-		CHECK_EQ(number, 4712);
-		close(fd);
-	}
-	retrieve_copies(session);
+	for (kind = 1; kind <= 4; kind++)
+		retrieve_copies(session, kind);
 	end(session, -1);
+	device_after();
 
 	spare = one_by_one("finish", finish, true, 0);
 	spare = one_by_one("close a session", close_session, true, spare);
