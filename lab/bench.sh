@@ -18,6 +18,7 @@ measure() {
 	grep -q . "$work/$1" || die "no figures: $LOGS/bench-$1.log"
 }
 figure() { awk -v what="$2" '$1 == what { print $2 }' "$work/$1"; }
+ratio() { awk -v a="$(figure "$1" "$3")" -v b="$(figure "$2" "$3")" 'BEGIN { printf "%.3f", a / b }'; }
 row() { printf '%-52s %10s %10s %10s\n' "$@"; }
 
 measure none memfd,0,0,0,0
@@ -27,6 +28,11 @@ measure large memfd,0,2048,0,0
 measure files files
 measure sessions sessions,0
 measure full memfd,0,5120,0,0 6G
+# With nothing preserved, and in a kernel that has never heard of it.
+measure idle idle
+KERNEL=$(vm_kernel "$REPO/lab/config.stock")
+export KERNEL
+measure stock idle
 
 row "millions of instructions" ours target "7.3"
 row "preserve 512 MiB of 4 KiB pages" "$(figure small preserve)" 60 600
@@ -43,3 +49,5 @@ row "create and retrieve a session (instructions)" \
 row "a file in a session of 100" "$(figure files file-at-100)" - -
 row "a file in a session of 10,000" "$(figure files file-at-10000)" - -
 row "  ratio of a file at 10,000 to one at 100" "$(figure files file-ratio)" 1.3 -
+row "nothing preserved: memfds in use, ratio to 6.12" "$(ratio idle stock unused-memfd)" 1.005 -
+row "nothing preserved: boot, ratio to 6.12" "$(ratio idle stock unused-boot)" 1.02 -

@@ -41,6 +41,16 @@ identity() {
 
 git_linux() { git -C "$LINUX" "$@"; }
 
+# worktree DIR COMMIT: a work tree beside out/linux, kept from one run to the next.
+worktree() {
+	git_linux worktree prune
+	if [ ! -e "$1/.git" ]; then
+		rm -rf "$1"
+		git_linux worktree add -q --detach --no-checkout "$1" "$2"
+	fi
+	git -C "$1" checkout -q -f --detach "$2"
+}
+
 # locked NAME: one at a time. A script that is run by another one that holds
 # the lock goes on.
 locked() {

@@ -11,13 +11,8 @@ build=$OUT/build-soundness
 
 # A work tree of the bare source, kept from one run to the next.
 bare() {
-	git_linux worktree prune
-	if [ ! -e "$work/.git" ]; then
-		rm -rf "$work"
-		git_linux worktree add -q --detach --no-checkout "$work" refs/lab/base
-	fi
-	rm -rf "$(git -C "$work" rev-parse --git-path rebase-apply)"
-	git -C "$work" checkout -q -f --detach refs/lab/base
+	[ ! -e "$work/.git" ] || rm -rf "$(git -C "$work" rev-parse --git-path rebase-apply)"
+	worktree "$work" refs/lab/base
 	git -C "$work" clean -q -f -d -x
 }
 

@@ -514,6 +514,7 @@ static const struct liveupdate_file_ops hugetlb_luo_ops = {
 	.unfreeze = hugetlb_luo_unfreeze,
 	.retrieve = hugetlb_luo_retrieve,
 	.finish = hugetlb_luo_finish,
+	.get_size = hugetlb_luo_get_size,
 };
 
 static struct liveupdate_file_handler hugetlb_luo_handler = {

@@ -28,6 +28,7 @@ int hugetlb_luo_poorest_node(const struct hstate *h, const unsigned int *got,
 /* hugetlb_luo_retrieve.c */
 int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args);
 void hugetlb_luo_finish(struct liveupdate_file_op_args *args);
+loff_t hugetlb_luo_get_size(const struct liveupdate_file_op_args *args);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 bool hugetlb_pool_is_sane(const struct hugetlb_pool_ser *ser, size_t size,

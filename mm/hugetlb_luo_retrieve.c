@@ -84,15 +84,22 @@ VISIBLE_IF_KUNIT bool hugetlb_luo_ser_is_sane(const struct hugetlb_luo_ser *ser)
 
 static const struct hugetlb_luo_ser *hugetlb_luo_find_ser(u64 phys)
 {
-	const struct hugetlb_luo_ser *ser = NULL;
+	const struct hugetlb_luo_ser *ser;
 
-	if (offset_in_page(phys) + sizeof(*ser) <= PAGE_SIZE &&
-	    kho_was_preserved(PAGE_ALIGN_DOWN(phys), 1))
-		ser = phys_to_virt(phys);
-	if (ser && hugetlb_luo_ser_is_sane(ser))
-		return ser;
-	pr_err("a memfd is described by nonsense, its memory is kept\n");
-	return NULL;
+	if (offset_in_page(phys) + sizeof(*ser) > PAGE_SIZE ||
+	    !kho_was_preserved(PAGE_ALIGN_DOWN(phys), 1))
+		return NULL;
+	ser = phys_to_virt(phys);
+	return hugetlb_luo_ser_is_sane(ser) ? ser : NULL;
+}
+
+static const struct hugetlb_luo_ser *hugetlb_luo_get_ser(u64 phys)
+{
+	const struct hugetlb_luo_ser *ser = hugetlb_luo_find_ser(phys);
+
+	if (!ser)
+		pr_err("a memfd is described by nonsense, its memory is kept\n");
+	return ser;
 }
 
 /* kho_preserved_order() that a test can replace. */
@@ -303,7 +310,7 @@ static void hugetlb_luo_quarantine(struct hugetlb_luo_in *in)
  */
 int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args)
 {
-	const struct hugetlb_luo_ser *ser = hugetlb_luo_find_ser(args->serialized_data);
+	const struct hugetlb_luo_ser *ser = hugetlb_luo_get_ser(args->serialized_data);
 	struct hugetlb_luo_in *in = args->private_data;
 	int err;
 
@@ -370,7 +377,7 @@ void hugetlb_luo_finish(struct liveupdate_file_op_args *args)
 	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
 	if (args->retrieve_status)
 		return;
-	ser = hugetlb_luo_find_ser(args->serialized_data);
+	ser = hugetlb_luo_get_ser(args->serialized_data);
 	if (!ser)
 		return;
 	args->private_data = NULL;
@@ -386,4 +393,17 @@ void hugetlb_luo_finish(struct liveupdate_file_op_args *args)
 	hugetlb_luo_discard_folios(in);
 	hugetlb_luo_in_end(in);
 	kho_restore_free((void *)ser);
+}
+
+/**
+ * hugetlb_luo_get_size - how large is a memfd that was not retrieved?
+ * @args: as of hugetlb_luo_retrieve()
+ *
+ * Return: bytes, or -EINVAL if its description is nonsense.
+ */
+loff_t hugetlb_luo_get_size(const struct liveupdate_file_op_args *args)
+{
+	const struct hugetlb_luo_ser *ser = hugetlb_luo_find_ser(args->serialized_data);
+
+	return ser ? ser->size : -EINVAL;
 }

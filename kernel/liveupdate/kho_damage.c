@@ -41,6 +41,7 @@
 #include <linux/moduleparam.h>
 #include <linux/notifier.h>
 #include <linux/reboot.h>
+#include <linux/security.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -61,6 +62,8 @@ static int kho_damage_set_replace(const char *value, const struct kernel_param *
 {
 	char copy[sizeof(kho_damage_replace)], *rest = copy, *table, *old;
 
+	if (security_locked_down(LOCKDOWN_DEV_MEM))
+		return -EPERM;
 	if (strscpy(copy, value) < 0)
 		return -EINVAL;
 	table = strsep(&rest, ":");
@@ -76,6 +79,8 @@ static int kho_damage_set_replace(const char *value, const struct kernel_param *
 
 static int kho_damage_set_write(const char *value, const struct kernel_param *kp)
 {
+	if (security_locked_down(LOCKDOWN_DEV_MEM))
+		return -EPERM;
 	if (strlen(value) >= sizeof(kho_damage_write))
 		return -EINVAL;
 	strscpy(kho_damage_write, value);

@@ -43,6 +43,7 @@ mount -t sysfs none /sys
 mount -t tmpfs none /tmp
 [ -e /dev/null ] || mount -t devtmpfs none /dev
 mount -t debugfs none /sys/kernel/debug
+mount -t securityfs none /sys/kernel/security 2>/dev/null
 mount -t cgroup2 none /sys/fs/cgroup
 
 next="console=ttyS0 panic=-1 no_timer_check"

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include "luo_fault.h"
 #include "luo_hugetlb.h"
+#include "luo_observe.h"
 #include "luo_scenario.h"
 
 #define SIZE		LUO_2MB
@@ -248,6 +249,7 @@ static void hugetlb_after(void)
 	struct luo_pool boot, pool;
 	struct old_pool old = {};
 	long enlarged, over;
+	char *text;
 	void *mem;
 
 	CHECK(session >= 0);
@@ -283,6 +285,9 @@ static void hugetlb_after(void)
 	surplus = retrieve_charged(session);
 	CHECK(luo_file_is_filled(surplus, 0, 2 * SIZE, 7));
 	CHECK_EQ(luo_unpreserve(session, 3), 0);
+	text = luo_read_file(SYSFS_INCOMING "/hugetlb");
+	CHECK(luo_has_line(text, "file:\t0x5 hugetlb-memfd-v1 6291456 waiting"));
+	free(text);
 	empty = luo_retrieve(session, 5);
 	CHECK_EQ(luo_size(empty), 3 * SIZE);
 	CHECK_EQ(luo_blocks(empty), 0);
