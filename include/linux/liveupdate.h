@@ -174,6 +174,8 @@ int liveupdate_get_token_outgoing(struct luo_file_set *session,
 				  struct file *file, u64 *token);
 int liveupdate_get_file_incoming(struct luo_file_set *session, u64 token,
 				 struct file **filp);
+int liveupdate_register_flb(struct liveupdate_flb *flb);
+void liveupdate_unregister_flb(struct liveupdate_flb *flb);
 int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **obj);
 void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb);
 int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **obj);

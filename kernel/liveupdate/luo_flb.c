@@ -5,8 +5,9 @@
  * one in &struct liveupdate_flb, the incoming one in &struct luo_flb_record.
  *
  * Invariants:
- *  - an FLB is known while one of the handlers whose files need it is. Those
- *    refer to it, so its module stays where it is while there are such files;
+ *  - an FLB is known while one of the handlers whose files need it is, or as long
+ *    as it was asked for. Handlers refer to it, so its module stays where it is
+ *    while there are such files;
  *  - outgoing: it is preserved as long as it has files or users;
  *  - incoming: it is finished once, when it has neither files nor users any
  *    more. If its record can't be believed, or has more files than there are,
@@ -92,7 +93,18 @@ static bool luo_flb_is_valid(const struct liveupdate_flb *flb)
 	       ops->finish && len && len < sizeof(flb->compatible);
 }
 
-static int luo_flb_register_one(struct liveupdate_flb *flb)
+/**
+ * liveupdate_register_flb - make an FLB known before a handler does
+ * @flb: the FLB
+ *
+ * For who has to know what was handed over before there is a handler. What the
+ * FLB refers to must stay valid until liveupdate_unregister_flb().
+ *
+ * Context: process context, from postcore_initcall_sync() on.
+ * Return: 0, -EINVAL if an operation or the compatible string is missing, or
+ * -EEXIST if there is another FLB for that compatible string.
+ */
+int liveupdate_register_flb(struct liveupdate_flb *flb)
 {
 	struct liveupdate_flb *other;
 
@@ -116,8 +128,13 @@ static int luo_flb_register_one(struct liveupdate_flb *flb)
 	list_add_tail(&flb->list, &luo_flbs);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(liveupdate_register_flb);
 
-static void luo_flb_unregister_one(struct liveupdate_flb *flb)
+/**
+ * liveupdate_unregister_flb - undo liveupdate_register_flb()
+ * @flb: the FLB; a handler that needs it keeps it known
+ */
+void liveupdate_unregister_flb(struct liveupdate_flb *flb)
 {
 	guard(mutex)(&luo_flb_lock);
 	if (--flb->nr_handlers)
@@ -125,6 +142,7 @@ static void luo_flb_unregister_one(struct liveupdate_flb *flb)
 	WARN_ON(flb->files || flb->users);
 	list_del(&flb->list);
 }
+EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);
 
 /* The first @nr FLBs of a handler, the last one first. */
 static void luo_flb_undo(struct liveupdate_file_handler *handler, unsigned int nr,
@@ -170,8 +188,8 @@ static int luo_flb_do(struct liveupdate_file_handler *handler,
  */
 int luo_flb_register(struct liveupdate_file_handler *handler)
 {
-	return luo_flb_do(handler, luo_flb_register_one,
-			  luo_flb_unregister_one);
+	return luo_flb_do(handler, liveupdate_register_flb,
+			  liveupdate_unregister_flb);
 }
 
 /**
@@ -180,7 +198,7 @@ int luo_flb_register(struct liveupdate_file_handler *handler)
  */
 void luo_flb_unregister(struct liveupdate_file_handler *handler)
 {
-	luo_flb_undo(handler, luo_flb_count(handler), luo_flb_unregister_one);
+	luo_flb_undo(handler, luo_flb_count(handler), liveupdate_unregister_flb);
 }
 
 static struct liveupdate_flb_op_args luo_flb_args(struct liveupdate_flb *flb)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _PCI_LIVEUPDATE_H
+#define _PCI_LIVEUPDATE_H
+
+#include <linux/mutex_types.h>
+
+struct liveupdate_flb_op_args;
+struct pci_dev;
+
+/*
+ * Protects all that is in liveupdate*.c, and the fields of struct pci_dev that
+ * they write. Taken under the locks of LUO and under pci_rescan_remove_lock;
+ * pci_bus_sem and the locks of IOMMU groups are taken under it.
+ */
+extern struct mutex pci_liveupdate_lock;
+
+int pci_liveupdate_for_each_needed(struct pci_dev *dev,
+				   int (*fn)(struct pci_dev *dev, unsigned int flag, void *data),
+				   void *data);
+
+/* liveupdate_in.c */
+int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args);
+void pci_liveupdate_finish_all(struct liveupdate_flb_op_args *args);
+
+#endif /* _PCI_LIVEUPDATE_H */

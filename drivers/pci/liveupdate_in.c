@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of PCI devices, in the next kernel: leave alone what the previous
+ * one has listed, see liveupdate.c.
+ *
+ * Invariants:
+ *  - the table is known before the first bus is scanned;
+ *  - a listed device is only believed to be there if what is found at its place
+ *    has its vendor, device, subsystem and class;
+ *  - it is left alone until its file is finished; its bridges and siblings are
+ *    until no device needs them any more. Then all of them are ordinary again.
+ *
+ * To be left alone: bus numbers, BARs, bridge windows, ARI, ACS, payload sizes
+ * and the like stay as they are; it is not reset, and not sent to sleep; and it
+ * gets no driver but the one that it had.
+ */
+#define pr_fmt(fmt) "PCI: live update: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pci_liveupdate.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "liveupdate.h"
+#include "pci.h"
+
+#define PCI_LIVEUPDATE_FLAGS	(PCI_LIVEUPDATE_PRESERVED | PCI_LIVEUPDATE_UPSTREAM | \
+				 PCI_LIVEUPDATE_SIBLING)
+
+/**
+ * struct pci_liveupdate_in_dev - a device that was handed over
+ * @ser: what it was
+ * @dev: what it is, with a reference; NULL if it was not found so far
+ */
+struct pci_liveupdate_in_dev {
+	struct pci_liveupdate_dev_ser ser;
+	struct pci_dev *dev;
+};
+
+/* All of them. */
+struct pci_liveupdate_in {
+	size_t nr;
+	struct pci_liveupdate_in_dev devices[] __counted_by(nr);
+};
+
+/* Under pci_liveupdate_lock; NULL if there is nothing, or nothing any more. */
+static struct pci_liveupdate_in *pci_liveupdate_in;
+
+#define for_each_incoming(_entry)						\
+	for ((_entry) = pci_liveupdate_in ? pci_liveupdate_in->devices : NULL;	\
+	     (_entry) && (_entry) < pci_liveupdate_in->devices + pci_liveupdate_in->nr; \
+	     (_entry)++)
+
+static bool pci_liveupdate_ser_is_sane(const struct pci_liveupdate_dev_ser *ser)
+{
+	return ser->flags && !(ser->flags & ~PCI_LIVEUPDATE_FLAGS) &&
+	       ser->class < BIT(24) &&
+	       strnlen(ser->driver, sizeof(ser->driver)) < sizeof(ser->driver);
+}
+
+/* A copy of the table, if all of it can be believed. */
+static struct pci_liveupdate_in *pci_liveupdate_read(const struct pci_liveupdate_ser *ser)
+{
+	int order = ser->nr_devices ? kho_preserved_order(ser->devices) : 0;
+	const struct pci_liveupdate_dev_ser *table = phys_to_virt(ser->devices);
+	struct pci_liveupdate_in *in;
+	size_t i, j;
+
+	if (order < 0 || order > MAX_PAGE_ORDER ||
+	    ser->nr_devices > (PAGE_SIZE << order) / sizeof(*table))
+		return ERR_PTR(-EINVAL);
+	in = kvzalloc(struct_size(in, devices, ser->nr_devices), GFP_KERNEL);
+	if (!in)
+		return ERR_PTR(-ENOMEM);
+	in->nr = ser->nr_devices;
+	for (i = 0; i < in->nr; i++) {
+		in->devices[i].ser = table[i];
+		if (!pci_liveupdate_ser_is_sane(&table[i]))
+			goto damaged;
+		for (j = 0; j < i; j++)
+			if (table[j].domain == table[i].domain &&
+			    table[j].bdf == table[i].bdf)
+				goto damaged;
+	}
+	return in;
+
+damaged:
+	kvfree(in);
+	return ERR_PTR(-EINVAL);
+}
+
+/**
+ * pci_liveupdate_retrieve_all - read what the previous kernel has listed
+ * @args: of the FLB
+ *
+ * Return: 0, -ENOMEM, or -EINVAL if it can't be believed.
+ */
+int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_ser *ser;
+	struct pci_liveupdate_in *in;
+
+	if (!kho_was_preserved(args->data, 1))
+		return -EINVAL;
+	ser = phys_to_virt(args->data);
+	in = pci_liveupdate_read(ser);
+	if (IS_ERR(in))
+		return PTR_ERR(in);
+	if (in->nr)
+		kho_restore_free(phys_to_virt(ser->devices));
+	kho_restore_free(ser);
+	guard(mutex)(&pci_liveupdate_lock);
+	pci_liveupdate_in = in;
+	args->obj = in;
+	return 0;
+}
+
+static struct pci_liveupdate_in_dev *pci_liveupdate_find_in(struct pci_dev *dev)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+	for_each_incoming(entry)
+		if (entry->ser.domain == pci_domain_nr(dev->bus) &&
+		    entry->ser.bdf == pci_dev_id(dev))
+			return entry;
+	return NULL;
+}
+
+static bool pci_liveupdate_is_same(const struct pci_liveupdate_dev_ser *ser,
+				   const struct pci_dev *dev)
+{
+	return ser->vendor == dev->vendor && ser->device == dev->device &&
+	       ser->subsystem_vendor == dev->subsystem_vendor &&
+	       ser->subsystem_device == dev->subsystem_device &&
+	       ser->class == dev->class;
+}
+
+/**
+ * pci_liveupdate_setup_device - is a device that was found one to be left alone?
+ * @dev: the device; what identifies it is known
+ */
+void pci_liveupdate_setup_device(struct pci_dev *dev)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	guard(mutex)(&pci_liveupdate_lock);
+	entry = pci_liveupdate_find_in(dev);
+	if (!entry)
+		return;
+	if (!pci_liveupdate_is_same(&entry->ser, dev)) {
+		pci_err(dev, "live update: it was [%04x:%04x] (%04x:%04x) of class %#08x, this is another device\n",
+			entry->ser.vendor, entry->ser.device, entry->ser.subsystem_vendor,
+			entry->ser.subsystem_device, entry->ser.class);
+		return;
+	}
+	WRITE_ONCE(dev->liveupdate_incoming, entry->ser.flags);
+	if (pci_is_bridge(dev) && pcibios_assign_all_busses())
+		pci_warn(dev, "live update: pci=assign-busses is ignored here\n");
+}
+
+/**
+ * pci_liveupdate_add_device - a device is about to be added
+ * @dev: the device, after pci_liveupdate_setup_device()
+ *
+ * From now on it is kept awake if it is to be left alone.
+ */
+void pci_liveupdate_add_device(struct pci_dev *dev)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	if (!pci_liveupdate_incoming(dev))
+		return;
+	guard(mutex)(&pci_liveupdate_lock);
+	entry = pci_liveupdate_find_in(dev);
+	if (!entry || WARN_ON_ONCE(entry->dev)) {
+		WRITE_ONCE(dev->liveupdate_incoming, 0);
+		return;
+	}
+	entry->dev = pci_dev_get(dev);
+	pm_runtime_get_noresume(&dev->dev);
+}
+
+static void pci_liveupdate_release(struct pci_liveupdate_in_dev *entry)
+{
+	struct pci_dev *dev = entry->dev;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+	entry->ser.flags = 0;
+	entry->dev = NULL;
+	if (!dev)
+		return;
+	WRITE_ONCE(dev->liveupdate_incoming, 0);
+	pm_runtime_put(&dev->dev);
+	pci_dev_put(dev);
+}
+
+/**
+ * pci_liveupdate_remove_device - a device goes away
+ * @dev: the device
+ *
+ * What may be put in its place is another device.
+ */
+void pci_liveupdate_remove_device(struct pci_dev *dev)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	if (!pci_liveupdate_incoming(dev))
+		return;
+	guard(mutex)(&pci_liveupdate_lock);
+	entry = pci_liveupdate_find_in(dev);
+	if (entry && entry->dev == dev) {
+		pci_err(dev, "live update: it was handed over, and goes away before it is finished\n");
+		pci_liveupdate_release(entry);
+	}
+}
+
+/**
+ * pci_liveupdate_had_driver - is it the driver that a device had?
+ * @dev: a device to be left alone
+ * @driver: driver that asks
+ *
+ * Return: true if so.
+ */
+bool pci_liveupdate_had_driver(struct pci_dev *dev, const struct device_driver *driver)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	guard(mutex)(&pci_liveupdate_lock);
+	entry = pci_liveupdate_find_in(dev);
+	return entry && !strcmp(entry->ser.driver, driver->name);
+}
+
+static int pci_liveupdate_mark(struct pci_dev *dev, unsigned int flag, void *data)
+{
+	struct pci_liveupdate_in_dev *entry = pci_liveupdate_find_in(dev);
+
+	if (entry && entry->dev == dev)
+		entry->ser.flags |= flag;
+	return 0;
+}
+
+/**
+ * pci_liveupdate_finish - a device need not be left alone any more
+ * @dev: a device whose file is finished
+ *
+ * So are its bridges and siblings, as far as no other device needs them.
+ *
+ * Context: in finish() of its handler.
+ */
+void pci_liveupdate_finish(struct pci_dev *dev)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	guard(mutex)(&pci_liveupdate_lock);
+	entry = pci_liveupdate_find_in(dev);
+	if (!entry || entry->dev != dev)
+		return;
+	entry->ser.flags &= ~PCI_LIVEUPDATE_PRESERVED;
+	for_each_incoming(entry)
+		entry->ser.flags &= PCI_LIVEUPDATE_PRESERVED;
+	for_each_incoming(entry)
+		if (entry->dev && entry->ser.flags & PCI_LIVEUPDATE_PRESERVED)
+			pci_liveupdate_for_each_needed(entry->dev, pci_liveupdate_mark, NULL);
+	for_each_incoming(entry) {
+		if (!entry->ser.flags)
+			pci_liveupdate_release(entry);
+		else if (entry->dev)
+			WRITE_ONCE(entry->dev->liveupdate_incoming, entry->ser.flags);
+	}
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
+
+/**
+ * pci_liveupdate_finish_all - no file needs any device any more
+ * @args: of the FLB
+ *
+ * Devices whose handler could not name them are ordinary from now on, too.
+ */
+void pci_liveupdate_finish_all(struct liveupdate_flb_op_args *args)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	guard(mutex)(&pci_liveupdate_lock);
+	for_each_incoming(entry)
+		pci_liveupdate_release(entry);
+	kvfree(pci_liveupdate_in);
+	pci_liveupdate_in = NULL;
+}
+
+/* Before the first bus is scanned, and after the table of FLBs was read. */
+static int __init pci_liveupdate_init(void)
+{
+	void *in;
+	int err;
+
+	if (!liveupdate_enabled())
+		return 0;
+	err = liveupdate_register_flb(&pci_liveupdate_flb);
+	if (err)
+		return err;
+	err = liveupdate_flb_get_incoming(&pci_liveupdate_flb, &in);
+	if (!err)
+		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
+	else if (err != -ENOENT)
+		pr_err("what was handed over can't be read (%d): devices will be reset\n", err);
+	return 0;
+}
+arch_initcall(pci_liveupdate_init);
+
+/* All buses were scanned, and built-in drivers had their chance. */
+static int __init pci_liveupdate_report(void)
+{
+	struct pci_liveupdate_in_dev *entry;
+
+	guard(mutex)(&pci_liveupdate_lock);
+	for_each_incoming(entry) {
+		const struct pci_liveupdate_dev_ser *ser = &entry->ser;
+
+		if (!entry->dev)
+			pr_err("%04x:%02x:%02x.%d [%04x:%04x] was handed over, and is not there\n",
+			       ser->domain, PCI_BUS_NUM(ser->bdf), PCI_SLOT(ser->bdf),
+			       PCI_FUNC(ser->bdf), ser->vendor, ser->device);
+		else if (ser->flags & PCI_LIVEUPDATE_PRESERVED && !entry->dev->driver)
+			pci_warn(entry->dev, "live update: waiting for its driver %s\n",
+				 ser->driver);
+	}
+	return 0;
+}
+late_initcall_sync(pci_liveupdate_report);

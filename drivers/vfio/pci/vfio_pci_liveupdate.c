@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of vfio-pci devices.
+ *
+ * A file of a device's character device is carried. While it is preserved the
+ * user goes on as before. In the reboot interrupts have to be disabled, and bus
+ * mastering is turned off. The next kernel leaves the device alone (see
+ * drivers/pci/liveupdate.c); the first one to open it is who gets the file back,
+ * and finds it as it was: it is not reset, and what is virtual in its
+ * configuration space is what it was.
+ *
+ * Invariants:
+ *  - what travels is written in freeze(), after which the user can change none
+ *    of it;
+ *  - until its file is finished, an incoming device is in
+ *    &vfio_pci_core_device.incoming, if it was retrieved, and never reset by us:
+ *    a close before that puts its state back there.
+ */
+#define pr_fmt(fmt) "vfio-pci: live update: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/vfio_pci.h>
+#include <linux/liveupdate.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+#include <linux/slab.h>
+#include <linux/vfio_pci_core.h>
+
+#include "vfio_pci_priv.h"
+
+/* The driver whose devices can be carried: not one that is based on it. */
+static const struct vfio_device_ops *vfio_pci_liveupdate_ops;
+
+static struct vfio_pci_core_device *vfio_pci_liveupdate_vdev(struct file *file)
+{
+	struct vfio_device *device = vfio_liveupdate_device(file);
+
+	return container_of(device, struct vfio_pci_core_device, vdev);
+}
+
+static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
+					     struct file *file)
+{
+	struct vfio_device *device = vfio_liveupdate_device(file);
+
+	return device && dev_is_pci(device->dev);
+}
+
+static unsigned long vfio_pci_liveupdate_get_id(struct file *file)
+{
+	return (unsigned long)vfio_liveupdate_device(file);
+}
+
+static int vfio_pci_liveupdate_check(struct file *file)
+{
+	struct vfio_device *device = vfio_liveupdate_device(file);
+	struct vfio_pci_core_device *vdev;
+	int ret;
+
+	if (device->ops != vfio_pci_liveupdate_ops) {
+		dev_err(device->dev, "live update: its driver can't carry it\n");
+		return -EOPNOTSUPP;
+	}
+	ret = vfio_liveupdate_is_bound(file);
+	if (ret) {
+		dev_err(device->dev, "live update: %s\n", ret == -EINVAL ?
+			"the file is not bound to an iommufd" :
+			"a file from a group can't be carried");
+		return ret;
+	}
+	vdev = vfio_pci_liveupdate_vdev(file);
+	if (vdev->num_regions) {
+		pci_err(vdev->pdev, "live update: regions of its own can't be carried\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev;
+	struct vfio_pci_ser *ser;
+	struct pci_dev *pdev;
+	int ret;
+
+	ret = vfio_pci_liveupdate_check(args->file);
+	if (ret)
+		return ret;
+	vdev = vfio_pci_liveupdate_vdev(args->file);
+	pdev = vdev->pdev;
+	ser = kho_alloc_preserve(struct_size(ser, config, pdev->cfg_size));
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	ret = pci_liveupdate_preserve(pdev);
+	if (ret) {
+		kho_unpreserve_free(ser);
+		return ret;
+	}
+	ser->domain = pci_domain_nr(pdev->bus);
+	ser->bdf = pci_dev_id(pdev);
+	ser->config_size = pdev->cfg_size;
+	args->private_data = ser;
+	args->serialized_data = virt_to_phys(ser);
+	return 0;
+}
+
+static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
+{
+	pci_liveupdate_unpreserve(vfio_pci_liveupdate_vdev(args->file)->pdev);
+	kho_unpreserve_free(args->private_data);
+}
+
+/* What a device is, apart from what it knows itself. */
+static void vfio_pci_liveupdate_save(struct vfio_pci_core_device *vdev,
+				     struct vfio_pci_ser *ser)
+{
+	ser->flags = 0;
+	if (vdev->reset_works)
+		ser->flags |= VFIO_PCI_SER_RESET_WORKS;
+	if (vdev->virq_disabled)
+		ser->flags |= VFIO_PCI_SER_VIRQ_DISABLED;
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &ser->command);
+	memcpy(ser->config, vdev->vconfig, ser->config_size);
+}
+
+static const char *vfio_pci_liveupdate_is_busy(struct vfio_pci_core_device *vdev)
+{
+	lockdep_assert_held(&vdev->igate);
+	lockdep_assert_held_write(&vdev->memory_lock);
+
+	if (vdev->irq_type != VFIO_PCI_NUM_IRQS)
+		return "its interrupts have to be disabled first";
+	if (vdev->pm_runtime_engaged || vdev->pdev->current_state != PCI_D0)
+		return "it has to be in D0";
+	return NULL;
+}
+
+static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(args->file);
+	struct pci_dev *pdev = vdev->pdev;
+	const char *busy;
+	int ret;
+
+	ret = pci_liveupdate_freeze(pdev);
+	if (ret)
+		return ret;
+	guard(mutex)(&vdev->igate);
+	guard(rwsem_write)(&vdev->memory_lock);
+	busy = vfio_pci_liveupdate_is_busy(vdev);
+	if (busy) {
+		pci_err(pdev, "live update: %s\n", busy);
+		return -EBUSY;
+	}
+	if (!pci_device_is_present(pdev)) {
+		pci_err(pdev, "live update: it does not answer\n");
+		return -EIO;
+	}
+	WRITE_ONCE(vdev->frozen, true);
+	vfio_pci_liveupdate_save(vdev, args->private_data);
+	pci_clear_master(pdev);
+	return 0;
+}
+
+static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(args->file);
+	const struct vfio_pci_ser *ser = args->private_data;
+
+	guard(mutex)(&vdev->igate);
+	guard(rwsem_write)(&vdev->memory_lock);
+	if (ser->command & PCI_COMMAND_MASTER)
+		pci_set_master(vdev->pdev);
+	WRITE_ONCE(vdev->frozen, false);
+}
+
+static const struct vfio_pci_ser *vfio_pci_liveupdate_find_ser(u64 phys)
+{
+	const struct vfio_pci_ser *ser;
+	int order = kho_preserved_order(phys);
+	size_t size;
+
+	if (order < 0 || order > MAX_PAGE_ORDER)
+		return NULL;
+	size = PAGE_SIZE << order;
+	ser = phys_to_virt(phys);
+	if (struct_size(ser, config, ser->config_size) > size || ser->reserved ||
+	    ser->flags & ~(VFIO_PCI_SER_RESET_WORKS | VFIO_PCI_SER_VIRQ_DISABLED))
+		return NULL;
+	return ser;
+}
+
+/* A device that was handed over, with a reference. */
+static struct pci_dev *vfio_pci_liveupdate_find_device(const struct vfio_pci_ser *ser)
+{
+	struct pci_dev *pdev;
+
+	pdev = pci_get_domain_bus_and_slot(ser->domain, PCI_BUS_NUM(ser->bdf),
+					   ser->bdf & 0xff);
+	if (pdev && pci_liveupdate_incoming(pdev) & PCI_LIVEUPDATE_PRESERVED)
+		return pdev;
+	pci_dev_put(pdev);
+	return NULL;
+}
+
+/* With the device locked, so that it keeps its driver. */
+static struct file *vfio_pci_liveupdate_open(struct pci_dev *pdev,
+					     const struct vfio_pci_ser *ser)
+{
+	struct vfio_pci_core_device *vdev = pci_get_drvdata(pdev);
+	struct vfio_pci_ser *incoming __free(kvfree) = NULL;
+	struct file *file;
+
+	device_lock_assert(&pdev->dev);
+	if (!pdev->dev.driver || !vdev || vdev->vdev.ops != vfio_pci_liveupdate_ops) {
+		pci_err(pdev, "live update: it has no driver yet\n");
+		return ERR_PTR(-EAGAIN);
+	}
+	if (ser->config_size != pdev->cfg_size)
+		return ERR_PTR(-EIO);
+	incoming = kvmemdup(ser, struct_size(ser, config, ser->config_size), GFP_KERNEL);
+	if (!incoming)
+		return ERR_PTR(-ENOMEM);
+	file = vfio_liveupdate_open(&vdev->vdev);
+	if (IS_ERR(file))
+		return file;
+	guard(mutex)(&vdev->vdev.dev_set->lock);
+	vdev->incoming = no_free_ptr(incoming);
+	return file;
+}
+
+static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
+{
+	const struct vfio_pci_ser *ser = vfio_pci_liveupdate_find_ser(args->serialized_data);
+	struct pci_dev *pdev __free(pci_dev_put) = NULL;
+	struct file *file;
+
+	if (!ser) {
+		pr_err("a device is described by nonsense\n");
+		return -EIO;
+	}
+	pdev = vfio_pci_liveupdate_find_device(ser);
+	if (!pdev || !pci_device_is_present(pdev)) {
+		pr_err("%04x:%02x:%02x.%d is not there, or not what it was\n", ser->domain,
+		       PCI_BUS_NUM(ser->bdf), PCI_SLOT(ser->bdf), PCI_FUNC(ser->bdf));
+		return -ENODEV;
+	}
+	scoped_guard(device, &pdev->dev)
+		file = vfio_pci_liveupdate_open(pdev, ser);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	args->file = file;
+	kho_restore_free((void *)ser);
+	return 0;
+}
+
+static bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
+{
+	if (!vfio_liveupdate_is_bound(args->file))
+		return true;
+	pci_err(vfio_pci_liveupdate_vdev(args->file)->pdev,
+		"live update: it has to be bound to an iommufd first\n");
+	return false;
+}
+
+/* Nobody wants it: it is an ordinary device, as after boot. */
+static void vfio_pci_liveupdate_discard(u64 phys)
+{
+	const struct vfio_pci_ser *ser = vfio_pci_liveupdate_find_ser(phys);
+	struct pci_dev *pdev = ser ? vfio_pci_liveupdate_find_device(ser) : NULL;
+
+	if (pdev)
+		pci_liveupdate_finish(pdev);
+	pci_dev_put(pdev);
+	if (ser)
+		kho_restore_free((void *)ser);
+}
+
+static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev;
+
+	if (args->retrieve_status <= 0) {
+		vfio_pci_liveupdate_discard(args->serialized_data);
+		return;
+	}
+	vdev = vfio_pci_liveupdate_vdev(args->file);
+	scoped_guard(mutex, &vdev->vdev.dev_set->lock) {
+		kvfree(vdev->incoming);
+		vdev->incoming = NULL;
+	}
+	pci_liveupdate_finish(vdev->pdev);
+}
+
+static const struct liveupdate_file_ops vfio_pci_liveupdate_file_ops = {
+	.owner = THIS_MODULE,
+	.can_preserve = vfio_pci_liveupdate_can_preserve,
+	.preserve = vfio_pci_liveupdate_preserve,
+	.unpreserve = vfio_pci_liveupdate_unpreserve,
+	.freeze = vfio_pci_liveupdate_freeze,
+	.unfreeze = vfio_pci_liveupdate_unfreeze,
+	.retrieve = vfio_pci_liveupdate_retrieve,
+	.can_finish = vfio_pci_liveupdate_can_finish,
+	.finish = vfio_pci_liveupdate_finish,
+	.get_id = vfio_pci_liveupdate_get_id,
+};
+
+static struct liveupdate_flb *const vfio_pci_liveupdate_flbs[] = {
+	&pci_liveupdate_flb,
+	NULL
+};
+
+static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
+	.ops = &vfio_pci_liveupdate_file_ops,
+	.compatible = VFIO_PCI_LIVEUPDATE_COMPATIBLE,
+	.flbs = vfio_pci_liveupdate_flbs,
+};
+
+/**
+ * vfio_pci_liveupdate_take_over - a device that was handed over is opened
+ * @vdev: the device, enabled, with a configuration space as after a reset
+ *
+ * Context: the lock of the device set is held.
+ */
+void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
+{
+	const struct vfio_pci_ser *ser = vdev->incoming;
+	u16 command;
+
+	lockdep_assert_held(&vdev->vdev.dev_set->lock);
+	if (!ser)
+		return;
+	memcpy(vdev->vconfig, ser->config, ser->config_size);
+	vdev->virq_disabled = ser->flags & VFIO_PCI_SER_VIRQ_DISABLED;
+	/* INTx is ours to disable; all else is as the user has left it. */
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &command);
+	command &= PCI_COMMAND_INTX_DISABLE;
+	command |= ser->command & ~PCI_COMMAND_INTX_DISABLE;
+	pci_write_config_word(vdev->pdev, PCI_COMMAND, command);
+}
+
+/**
+ * vfio_pci_liveupdate_reset - reset a device on its first open
+ * @vdev: the device
+ *
+ * Return: as pci_try_reset_function(); one that was handed over is not reset.
+ */
+int vfio_pci_liveupdate_reset(struct vfio_pci_core_device *vdev)
+{
+	if (!vdev->incoming)
+		return pci_try_reset_function(vdev->pdev);
+	return vdev->incoming->flags & VFIO_PCI_SER_RESET_WORKS ? 0 : -ENOTTY;
+}
+
+/**
+ * vfio_pci_liveupdate_put_back - a device is closed
+ * @vdev: the device
+ *
+ * Context: the lock of the device set is held.
+ * Return: true if its file is not finished: its state was put back for the next
+ * one to open it, and it must not be reset.
+ */
+bool vfio_pci_liveupdate_put_back(struct vfio_pci_core_device *vdev)
+{
+	lockdep_assert_held(&vdev->vdev.dev_set->lock);
+	if (!vdev->incoming)
+		return false;
+	vfio_pci_liveupdate_save(vdev, vdev->incoming);
+	return true;
+}
+
+/**
+ * vfio_pci_core_register_liveupdate - let the devices of a driver be carried
+ * @ops: of the driver, vfio-pci itself
+ *
+ * Return: 0, or what liveupdate_register_file_handler() says.
+ */
+int vfio_pci_core_register_liveupdate(const struct vfio_device_ops *ops)
+{
+	int ret;
+
+	if (!liveupdate_enabled())
+		return 0;
+	vfio_pci_liveupdate_ops = ops;
+	ret = liveupdate_register_file_handler(&vfio_pci_liveupdate_handler);
+	if (ret) {
+		vfio_pci_liveupdate_ops = NULL;
+		pr_err("devices can't be preserved: %d\n", ret);
+	}
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_register_liveupdate);
+
+/**
+ * vfio_pci_core_unregister_liveupdate - undo vfio_pci_core_register_liveupdate()
+ */
+void vfio_pci_core_unregister_liveupdate(void)
+{
+	if (!vfio_pci_liveupdate_ops)
+		return;
+	liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
+	vfio_pci_liveupdate_ops = NULL;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_unregister_liveupdate);
