@@ -3,8 +3,10 @@
 #define _PCI_LIVEUPDATE_H
 
 #include <linux/mutex_types.h>
+#include <linux/types.h>
 
 struct liveupdate_flb_op_args;
+struct pci_liveupdate_dev_ser;
 struct pci_dev;
 
 /*
@@ -21,5 +23,8 @@ int pci_liveupdate_for_each_needed(struct pci_dev *dev,
 /* liveupdate_in.c */
 int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args);
 void pci_liveupdate_finish_all(struct liveupdate_flb_op_args *args);
+#if IS_ENABLED(CONFIG_KUNIT)
+bool pci_liveupdate_table_is_sane(const struct pci_liveupdate_dev_ser *table, size_t nr);
+#endif
 
 #endif /* _PCI_LIVEUPDATE_H */

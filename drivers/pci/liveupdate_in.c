@@ -16,6 +16,7 @@
  */
 #define pr_fmt(fmt) "PCI: live update: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/export.h>
@@ -66,35 +67,42 @@ static bool pci_liveupdate_ser_is_sane(const struct pci_liveupdate_dev_ser *ser)
 	       strnlen(ser->driver, sizeof(ser->driver)) < sizeof(ser->driver);
 }
 
+/* Each entry is sane, and no device is there twice. */
+VISIBLE_IF_KUNIT bool
+pci_liveupdate_table_is_sane(const struct pci_liveupdate_dev_ser *table, size_t nr)
+{
+	size_t i, j;
+
+	for (i = 0; i < nr; i++) {
+		if (!pci_liveupdate_ser_is_sane(&table[i]))
+			return false;
+		for (j = 0; j < i; j++)
+			if (table[j].domain == table[i].domain &&
+			    table[j].bdf == table[i].bdf)
+				return false;
+	}
+	return true;
+}
+
 /* A copy of the table, if all of it can be believed. */
 static struct pci_liveupdate_in *pci_liveupdate_read(const struct pci_liveupdate_ser *ser)
 {
 	int order = ser->nr_devices ? kho_preserved_order(ser->devices) : 0;
 	const struct pci_liveupdate_dev_ser *table = phys_to_virt(ser->devices);
 	struct pci_liveupdate_in *in;
-	size_t i, j;
+	size_t i;
 
 	if (order < 0 || order > MAX_PAGE_ORDER ||
-	    ser->nr_devices > (PAGE_SIZE << order) / sizeof(*table))
+	    ser->nr_devices > (PAGE_SIZE << order) / sizeof(*table) ||
+	    !pci_liveupdate_table_is_sane(table, ser->nr_devices))
 		return ERR_PTR(-EINVAL);
 	in = kvzalloc(struct_size(in, devices, ser->nr_devices), GFP_KERNEL);
 	if (!in)
 		return ERR_PTR(-ENOMEM);
 	in->nr = ser->nr_devices;
-	for (i = 0; i < in->nr; i++) {
+	for (i = 0; i < in->nr; i++)
 		in->devices[i].ser = table[i];
-		if (!pci_liveupdate_ser_is_sane(&table[i]))
-			goto damaged;
-		for (j = 0; j < i; j++)
-			if (table[j].domain == table[i].domain &&
-			    table[j].bdf == table[i].bdf)
-				goto damaged;
-	}
 	return in;
-
-damaged:
-	kvfree(in);
-	return ERR_PTR(-EINVAL);
 }
 
 /**

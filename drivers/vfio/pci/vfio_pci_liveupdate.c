@@ -18,6 +18,7 @@
  */
 #define pr_fmt(fmt) "vfio-pci: live update: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/io.h>
@@ -178,20 +179,24 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 	WRITE_ONCE(vdev->frozen, false);
 }
 
+/* @size: of the memory that it is in */
+VISIBLE_IF_KUNIT bool vfio_pci_ser_is_sane(const struct vfio_pci_ser *ser, size_t size)
+{
+	return (ser->config_size == PCI_CFG_SPACE_SIZE ||
+		ser->config_size == PCI_CFG_SPACE_EXP_SIZE) &&
+	       struct_size(ser, config, ser->config_size) <= size && !ser->reserved &&
+	       !(ser->flags & ~(VFIO_PCI_SER_RESET_WORKS | VFIO_PCI_SER_VIRQ_DISABLED));
+}
+
 static const struct vfio_pci_ser *vfio_pci_liveupdate_find_ser(u64 phys)
 {
-	const struct vfio_pci_ser *ser;
 	int order = kho_preserved_order(phys);
-	size_t size;
+	const struct vfio_pci_ser *ser;
 
 	if (order < 0 || order > MAX_PAGE_ORDER)
 		return NULL;
-	size = PAGE_SIZE << order;
 	ser = phys_to_virt(phys);
-	if (struct_size(ser, config, ser->config_size) > size || ser->reserved ||
-	    ser->flags & ~(VFIO_PCI_SER_RESET_WORKS | VFIO_PCI_SER_VIRQ_DISABLED))
-		return NULL;
-	return ser;
+	return vfio_pci_ser_is_sane(ser, PAGE_SIZE << order) ? ser : NULL;
 }
 
 /* A device that was handed over, with a reference. */
