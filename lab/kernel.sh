@@ -7,8 +7,8 @@
 # ASIDE leaves it there: what is in out/ stays as it is.
 . "$(dirname "$0")/lib.sh"
 
-selftest=$REPO/tools/testing/selftests/liveupdate
-fragments=("$selftest/config" "$selftest/config.x86_64")
+selftests=$REPO/tools/testing/selftests
+fragments=("$selftests/liveupdate/config" "$selftests/liveupdate/config.x86_64" "$selftests/vfio/config")
 build=$OUT/build
 if [ -n "${FRAGMENT:-}" ]; then
 	[ -f "$FRAGMENT" ] || die "FRAGMENT=$FRAGMENT is not there"

@@ -29,16 +29,23 @@ vm_run() {
 	echo "# $name took $((SECONDS - start)) s"
 }
 
-# Build tools/testing/selftests/liveupdate, static, against the headers of this
-# very kernel, in out/selftests.
+# selftests_make DIRECTORY OUT: that directory of tools/testing/selftests.
+selftests_make() {
+	make -s -C "$LINUX/tools/testing/selftests/$1" OUTPUT="$2" \
+		KHDR_INCLUDES="-isystem $OUT/headers/include" </dev/null
+}
+
+# Build the tests in tools/testing/selftests, static, against the headers of this
+# very kernel: those of liveupdate in out/selftests, those of vfio in
+# out/selftests-vfio.
 selftests_build() (
-	headers=$OUT/headers bin=$OUT/selftests
+	headers=$OUT/headers
 	locked selftests
-	mkdir -p "$LOGS" "$bin"
+	mkdir -p "$LOGS" "$OUT/selftests" "$OUT/selftests-vfio"
 	if ! {
 		kmake -s O="$OUT/build" INSTALL_HDR_PATH="$headers" headers_install &&
-			make -s -C "$LINUX/tools/testing/selftests/liveupdate" OUTPUT="$bin" \
-				KHDR_INCLUDES="-isystem $headers/include" </dev/null
+			selftests_make liveupdate "$OUT/selftests" &&
+			selftests_make vfio "$OUT/selftests-vfio"
 	} >"$LOGS/selftests.log" 2>&1; then
 		tail -n 40 "$LOGS/selftests.log" >&2
 		return 1
@@ -73,6 +80,12 @@ vm_selftests() {
 vm_selftest() {
 	selftests_build || return 1
 	selftests_initrd "$1" "$OUT/selftests/$1"
+}
+
+# vm_vfio: build the selftests, and print the name of an initramfs with those of vfio.
+vm_vfio() {
+	selftests_build || return 1
+	selftests_initrd vfio "$OUT/selftests-vfio/vfio_pci_test"
 }
 
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.

@@ -3,6 +3,7 @@
 # /init of the test machine. What it does is on the kernel's command line:
 #
 #	luo.mode=selftest		run the tests that need no kexec, or luo.tests=A,B
+#	luo.mode=vfio			run the tests of vfio-pci that need no kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=chain luo.hops=N	a long chain of kexecs with luo_chain
 #	luo.mode=fuzz luo.fuzz=N,SEED	anything, for N seconds, with luo_fuzz
@@ -66,6 +67,9 @@ selftest)
 		"$test" || bad=1
 	done
 	(exit $bad)
+	;;
+vfio)
+	vfio_pci_test
 	;;
 kexec)
 	if grep -qw luo.crash /proc/cmdline; then

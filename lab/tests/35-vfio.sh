@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# vfio-pci, on devices in several places: on the root bus, behind a root port, behind
+# a switch, and two that share a group as they are behind a bridge to conventional PCI.
+. "$(dirname "$0")/../lib.sh"
+. "$REPO/lab/vm.sh"
+
+INITRD=$(vm_vfio)
+export INITRD
+
+disk=$OUT/vfio.disk
+truncate -s 1M "$disk"
+QEMU_EXTRA="-device edu,addr=04.0"
+QEMU_EXTRA+=" -device pcie-root-port,id=rp1,chassis=1,slot=1,addr=05.0"
+QEMU_EXTRA+=" -device e1000e,bus=rp1,romfile="
+QEMU_EXTRA+=" -device pcie-root-port,id=rp2,chassis=2,slot=2,addr=06.0"
+QEMU_EXTRA+=" -device x3130-upstream,id=switch,bus=rp2"
+QEMU_EXTRA+=" -device xio3130-downstream,id=down,bus=switch,chassis=3,slot=3"
+QEMU_EXTRA+=" -drive if=none,id=disk,format=raw,snapshot=on,file=$disk -device nvme,bus=down,drive=disk,serial=1"
+QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0"
+QEMU_EXTRA+=" -device edu,bus=bridge,addr=01.0 -device edu,bus=bridge,addr=02.0"
+export QEMU_EXTRA
+
+APPEND="luo.mode=vfio" vm_run vfio "luo: mode vfio stage : 0"
+# A device that is not there is a test that did not run.
+check "vfio: nothing was skipped" sh -c "! grep '# SKIP' '$LOGS/vfio.results'"

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/* An address space of an iommufd. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/iommufd.h>
+
+#include "libvfio.h"
+
+int iommu_open(struct iommu *iommu)
+{
+	struct iommu_ioas_alloc arg = { .size = sizeof(arg) };
+	int err;
+
+	iommu->fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (iommu->fd < 0)
+		return -errno;
+	if (ioctl(iommu->fd, IOMMU_IOAS_ALLOC, &arg)) {
+		err = -errno;
+		iommu_close(iommu);
+		return err;
+	}
+	iommu->ioas = arg.out_ioas_id;
+	return 0;
+}
+
+/* The mappings go with it, and whatever is attached loses its memory. */
+void iommu_close(struct iommu *iommu)
+{
+	if (iommu->fd >= 0)
+		close(iommu->fd);
+	iommu->fd = -1;
+}
+
+static int map(struct iommu *iommu, uint64_t iova, void *mem, size_t size, uint32_t flags)
+{
+	struct iommu_ioas_map arg = {
+		.size = sizeof(arg),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | flags,
+		.ioas_id = iommu->ioas,
+		.user_va = (uintptr_t)mem,
+		.length = size,
+		.iova = iova,
+	};
+
+	return ioctl(iommu->fd, IOMMU_IOAS_MAP, &arg) ? -errno : 0;
+}
+
+int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size)
+{
+	return map(iommu, iova, mem, size, IOMMU_IOAS_MAP_WRITEABLE);
+}
+
+/* Devices may not write it. */
+int iommu_map_readable(struct iommu *iommu, uint64_t iova, void *mem, size_t size)
+{
+	return map(iommu, iova, mem, size, 0);
+}
+
+int iommu_unmap(struct iommu *iommu, uint64_t iova, size_t size)
+{
+	struct iommu_ioas_unmap arg = {
+		.size = sizeof(arg),
+		.ioas_id = iommu->ioas,
+		.iova = iova,
+		.length = size,
+	};
+
+	return ioctl(iommu->fd, IOMMU_IOAS_UNMAP, &arg) ? -errno : 0;
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vfio-pci by its character devices, on real (emulated) devices, as it is when
+ * nothing is preserved; and the library that the other tests build on.
+ *
+ * Of the devices below those are taken that the machine has.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/libvfio.h"
+
+#include "../kselftest_harness.h"
+
+/* Nothing is measured here. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
+/* Where things are in an area. */
+#define FROM		AREA_BUFFERS
+#define TO		(AREA_BUFFERS + 64 * 1024)
+#define LENGTH		4096UL
+/* Of the test device for education just a part: each transfer takes 100 ms. */
+#define EDU_LENGTH	1000UL
+
+FIXTURE(device) {
+	char address[PCI_ADDRESS_SIZE];
+	struct iommu iommu;
+	struct dma_area area;
+	struct vfio_device device;
+	struct dma_driver driver;
+	size_t length;
+};
+
+FIXTURE_VARIANT(device) {
+	const struct dma_driver_ops *ops;
+};
+
+FIXTURE_VARIANT_ADD(device, edu) { .ops = &edu_ops };
+FIXTURE_VARIANT_ADD(device, e1000e) { .ops = &e1000e_ops };
+FIXTURE_VARIANT_ADD(device, nvme) { .ops = &nvme_ops };
+
+FIXTURE_SETUP(device)
+{
+	const struct dma_driver_ops *ops = variant->ops;
+
+	if (pci_find(ops->vendor, ops->device, 0, self->address))
+		SKIP(return, "there is no such device");
+	ASSERT_EQ(0, pci_bind(self->address, "vfio-pci"));
+	ASSERT_EQ(0, iommu_open(&self->iommu));
+	ASSERT_EQ(0, vfio_open(&self->device, self->address));
+	ASSERT_EQ(0, vfio_start(&self->device, &self->iommu));
+	ASSERT_EQ(0, area_create(&self->area, AREA_IOVA));
+	ASSERT_EQ(0, area_map(&self->area, &self->iommu));
+	self->length = ops == &edu_ops ? EDU_LENGTH : LENGTH;
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	driver_remove(&self->driver);
+	vfio_close(&self->device);
+	area_close(&self->area);
+	iommu_close(&self->iommu);
+}
+
+static uint8_t *at(FIXTURE_DATA(device) *self, size_t offset)
+{
+	return (uint8_t *)self->area.mem + offset;
+}
+
+static void fill(FIXTURE_DATA(device) *self, uint8_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < self->length; i++)
+		at(self, FROM)[i] = i * 31 + (i >> 8) + seed;
+	memset(at(self, TO), 0, self->length + 1);
+}
+
+static bool is_copied(FIXTURE_DATA(device) *self)
+{
+	return !memcmp(at(self, FROM), at(self, TO), self->length) &&
+	       !at(self, TO)[self->length];
+}
+
+TEST_F(device, identity)
+{
+	const struct dma_driver_ops *ops = variant->ops;
+	int flags = vfio_flags(&self->device);
+	uint8_t seen[64], raw[64];
+
+	EXPECT_EQ(VFIO_DEVICE_FLAGS_PCI, flags & VFIO_DEVICE_FLAGS_PCI);
+	EXPECT_EQ(ops->resets, !!(flags & VFIO_DEVICE_FLAGS_RESET));
+	EXPECT_EQ(ops->vendor, vfio_config_get(&self->device, PCI_VENDOR_ID, 2));
+	EXPECT_EQ(ops->device, vfio_config_get(&self->device, PCI_DEVICE_ID, 2));
+	EXPECT_EQ(ops->class, vfio_config_get(&self->device, PCI_CLASS_REVISION, 4) >> 8);
+	EXPECT_EQ(ops->class, pci_read(self->address, "class"));
+	/* The hardware's, but for what is the user's own. */
+	ASSERT_EQ(sizeof(seen), vfio_config_read(&self->device, 0, seen, sizeof(seen)));
+	ASSERT_EQ(sizeof(raw), pci_config_raw(self->address, raw, sizeof(raw)));
+	EXPECT_EQ(0, memcmp(seen, raw, PCI_COMMAND));
+	EXPECT_EQ(0, memcmp(seen + PCI_CLASS_REVISION, raw + PCI_CLASS_REVISION, 4));
+	EXPECT_EQ(0, memcmp(seen + PCI_SUBSYSTEM_VENDOR_ID, raw + PCI_SUBSYSTEM_VENDOR_ID, 4));
+}
+
+TEST_F(device, config_space_is_written)
+{
+	struct vfio_device *device = &self->device;
+	uint8_t config[PCI_CONFIG_SIZE];
+	int pass;
+
+	EXPECT_EQ(0, vfio_config_set(device, PCI_CACHE_LINE_SIZE, 1, 0x10));
+	EXPECT_EQ(0x10, vfio_config_get(device, PCI_CACHE_LINE_SIZE, 1));
+	EXPECT_EQ(0, vfio_config_set(device, PCI_INTERRUPT_LINE, 1, 0x5a));
+	EXPECT_EQ(0x5a, vfio_config_get(device, PCI_INTERRUPT_LINE, 1));
+	for (pass = 1; pass >= 0; pass--) {
+		uint32_t want = pass ? PCI_COMMAND_MASTER : 0;
+
+		EXPECT_EQ(0, vfio_set_master(device, pass));
+		EXPECT_EQ(want, vfio_config_get(device, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+		ASSERT_EQ((int)sizeof(config),
+			  pci_config_raw(self->address, config, sizeof(config)));
+		EXPECT_EQ(want, config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+	}
+	/* What the device is can't be written. */
+	EXPECT_EQ(0, vfio_config_set(device, PCI_DEVICE_ID, 2, 0x4711));
+	EXPECT_EQ(variant->ops->device, vfio_config_get(device, PCI_DEVICE_ID, 2));
+	/* All of it can be read, and no more. */
+	EXPECT_EQ((int)sizeof(config), vfio_config_read(device, 0, config, sizeof(config)));
+	EXPECT_GT(1, vfio_config_read(device, PCI_EXTENDED_SIZE, config, 4));
+}
+
+/* A base address register tells its size, as it does to a guest; nothing moves. */
+TEST_F(device, bar_is_sized)
+{
+	struct vfio_device *device = &self->device;
+	struct vfio_region_info info;
+	uint32_t before, size;
+
+	ASSERT_EQ(0, vfio_region(device, VFIO_PCI_BAR0_REGION_INDEX, &info));
+	before = vfio_config_get(device, PCI_BASE_ADDRESS_0, 4);
+	EXPECT_EQ(0, vfio_config_set(device, PCI_BASE_ADDRESS_0, 4, UINT32_MAX));
+	size = ~(vfio_config_get(device, PCI_BASE_ADDRESS_0, 4) &
+		 (uint32_t)PCI_BASE_ADDRESS_MEM_MASK) + 1;
+	EXPECT_EQ(info.size, size);
+	EXPECT_EQ(0, vfio_config_set(device, PCI_BASE_ADDRESS_0, 4, before));
+	EXPECT_EQ(before, vfio_config_get(device, PCI_BASE_ADDRESS_0, 4));
+	EXPECT_EQ(0, driver_init(&self->driver, device, &self->area));
+}
+
+TEST_F(device, dma_goes_both_ways)
+{
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	fill(self, 1);
+	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, self->length / 512 * 512 ?:
+				 self->length));
+	EXPECT_EQ(0, memcmp(at(self, FROM), at(self, TO), self->length / 512 * 512));
+	if (variant->ops->unit == 1) {
+		fill(self, 2);
+		EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, self->length));
+		EXPECT_TRUE(is_copied(self));
+	}
+}
+
+/* Whoever has the memory and the device takes over from whoever had them. */
+TEST_F(device, driver_is_resumed)
+{
+	struct dma_driver other = {};
+	int i;
+
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	for (i = 0; i < 3; i++) {
+		fill(self, i);
+		ASSERT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
+	}
+	ASSERT_EQ(0, driver_resume(&other, &self->device, &self->area));
+	/* Rings go around, where there are some. */
+	for (i = 0; i < (variant->ops == &edu_ops ? 1 : 300); i++) {
+		fill(self, 10 + i);
+		ASSERT_EQ(0, driver_copy(&other, TO, FROM, variant->ops->unit));
+		ASSERT_EQ(0, memcmp(at(self, FROM), at(self, TO), variant->ops->unit));
+	}
+	/* What it was to find is not there. */
+	memset(self->area.mem, 0, DRIVER_STATE);
+	EXPECT_EQ(-EINVAL, driver_resume(&other, &self->device, &self->area));
+}
+
+TEST_F(device, interrupts_come)
+{
+	const struct dma_driver_ops *ops = variant->ops;
+	int round, i, eventfd;
+
+	EXPECT_LE(1, vfio_irq_count(&self->device, ops->irq_index));
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, vfio_irq_enable(&self->device, ops->irq_index, 1, &eventfd));
+		if (!round)
+			ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+		for (i = 0; i < 3; i++) {
+			EXPECT_EQ(0, ops->interrupt(&self->driver));
+			/* QEMU's e1000e may send one more. */
+			EXPECT_LE(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
+		}
+		EXPECT_EQ(0, vfio_irq_disable(&self->device, ops->irq_index));
+		vfio_irq_wait(eventfd, 0);
+		EXPECT_EQ(0, ops->interrupt(&self->driver));
+		EXPECT_EQ(-ETIMEDOUT, vfio_irq_wait(eventfd, 50));
+		close(eventfd);
+	}
+}
+
+TEST_F(device, intx_comes)
+{
+	int eventfd, i;
+
+	if (variant->ops != &edu_ops)
+		return;
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	ASSERT_EQ(1, vfio_irq_count(&self->device, VFIO_PCI_INTX_IRQ_INDEX));
+	ASSERT_EQ(0, vfio_irq_enable(&self->device, VFIO_PCI_INTX_IRQ_INDEX, 1, &eventfd));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, variant->ops->interrupt(&self->driver));
+		EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
+		/* It is masked now, and still raised: it comes again. */
+		EXPECT_EQ(0, vfio_irq_unmask_intx(&self->device));
+		EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
+	}
+	EXPECT_EQ(0, vfio_irq_disable(&self->device, VFIO_PCI_INTX_IRQ_INDEX));
+	close(eventfd);
+}
+
+/* What the device may not reach stays as it is, and the fault is told. */
+TEST_F(device, dma_faults)
+{
+	struct kernel_log log;
+	void *hidden = at(self, TO);
+	char iova[32];
+	uint8_t *copy;
+	size_t i;
+
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	/* The area, mapped again without one page. */
+	ASSERT_EQ(0, iommu_unmap(&self->iommu, self->area.iova, self->area.size));
+	ASSERT_EQ(0, iommu_map(&self->iommu, self->area.iova, self->area.mem, TO));
+	fill(self, 3);
+	copy = malloc(self->length);
+	ASSERT_NE(NULL, copy);
+	for (i = 0; i < self->length; i++)
+		((uint8_t *)hidden)[i] = copy[i] = ~i;
+
+	ASSERT_EQ(0, log_open(&log));
+	ASSERT_EQ(0, log_quiet(&log));
+	/* What the driver gets to know of it is the device's business. */
+	driver_copy(&self->driver, TO, FROM, variant->ops->unit);
+	snprintf(iova, sizeof(iova), "fault addr 0x%llx", AREA_IOVA + TO);
+	EXPECT_TRUE(log_says(&log, self->address + 5, iova));
+	EXPECT_EQ(0, log_unexpected(&log, "DMAR:"));
+	log_close(&log);
+	EXPECT_EQ(0, memcmp(hidden, copy, self->length));
+	free(copy);
+
+	/* It goes on where it may. */
+	ASSERT_EQ(0, iommu_map(&self->iommu, self->area.iova + TO, hidden,
+			       self->area.size - TO));
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
+	EXPECT_EQ(0, memcmp(at(self, FROM), hidden, variant->ops->unit));
+}
+
+TEST_F(device, reset)
+{
+	int err;
+
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	err = vfio_reset(&self->device);
+	if (!variant->ops->resets) {
+		EXPECT_EQ(-EINVAL, err);
+		EXPECT_TRUE(variant->ops->is_running(&self->driver));
+		return;
+	}
+	EXPECT_EQ(0, err);
+	EXPECT_FALSE(variant->ops->is_running(&self->driver));
+	EXPECT_EQ(-ESTALE, driver_resume(&self->driver, &self->device, &self->area));
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	fill(self, 4);
+	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
+	EXPECT_EQ(0, memcmp(at(self, FROM), at(self, TO), variant->ops->unit));
+}
+
+/* One at a time, and only with memory to work on. */
+TEST_F(device, is_opened_once)
+{
+	struct vfio_device other = { .fd = -1 };
+	struct iommu iommu;
+
+	ASSERT_EQ(0, iommu_open(&iommu));
+	ASSERT_EQ(0, vfio_open(&other, self->address));
+	EXPECT_EQ(-EINVAL, vfio_flags(&other));
+	EXPECT_EQ(-EINVAL, vfio_bind(&other, &iommu));
+	EXPECT_EQ(-EBUSY, group_open(self->address, &iommu));
+	vfio_close(&other);
+	EXPECT_EQ(0, vfio_detach(&self->device));
+	EXPECT_EQ(0, vfio_attach(&self->device, &self->iommu));
+	iommu_close(&iommu);
+}
+
+/* By its group, as it was done before. */
+TEST_F(device, group_works)
+{
+	struct vfio_device other;
+	struct iommu iommu;
+	int group, fd;
+
+	vfio_close(&self->device);
+	self->device.fd = -1;
+	ASSERT_EQ(0, iommu_open(&iommu));
+	group = group_open(self->address, &iommu);
+	ASSERT_LE(0, group);
+	fd = group_device(group, self->address);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, vfio_adopt(&other, self->address, fd));
+	EXPECT_EQ(VFIO_DEVICE_FLAGS_PCI, vfio_flags(&other) & VFIO_DEVICE_FLAGS_PCI);
+	vfio_close(&other);
+	EXPECT_EQ(-ENODEV, group_device(group, "0000:ff:1f.7"));
+	close(group);
+	iommu_close(&iommu);
+}
+
+TEST_HARNESS_MAIN
