@@ -10,7 +10,7 @@ export INITRD
 disk=$OUT/vfio.disk
 truncate -s 1M "$disk"
 QEMU_EXTRA="-device edu,addr=04.0"
-QEMU_EXTRA+=" -device pcie-root-port,id=rp1,chassis=1,slot=1,addr=05.0"
+QEMU_EXTRA+=" -device pcie-root-port,id=rp1,chassis=1,slot=1,addr=05.0,x-speed=2_5"
 QEMU_EXTRA+=" -device e1000e,bus=rp1,romfile="
 QEMU_EXTRA+=" -device pcie-root-port,id=rp2,chassis=2,slot=2,addr=06.0"
 QEMU_EXTRA+=" -device x3130-upstream,id=switch,bus=rp2"

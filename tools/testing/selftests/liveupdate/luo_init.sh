@@ -3,7 +3,8 @@
 # /init of the test machine. What it does is on the kernel's command line:
 #
 #	luo.mode=selftest		run the tests that need no kexec, or luo.tests=A,B
-#	luo.mode=vfio			run the tests of vfio-pci that need no kexec
+#	luo.mode=vfio			run the tests of vfio-pci that need no kexec, or
+#					those that luo.tests=-v,VARIANT,-t,NAME selects
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=chain luo.hops=N	a long chain of kexecs with luo_chain
 #	luo.mode=fuzz luo.fuzz=N,SEED	anything, for N seconds, with luo_fuzz
@@ -69,7 +70,8 @@ selftest)
 	(exit $bad)
 	;;
 vfio)
-	vfio_pci_test
+	# shellcheck disable=SC2046
+	vfio_pci_test $(option tests | tr , " ")
 	;;
 kexec)
 	if grep -qw luo.crash /proc/cmdline; then

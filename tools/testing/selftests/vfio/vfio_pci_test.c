@@ -211,26 +211,6 @@ TEST_F(device, interrupts_come)
 	}
 }
 
-TEST_F(device, intx_comes)
-{
-	int eventfd, i;
-
-	if (variant->ops != &edu_ops)
-		return;
-	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
-	ASSERT_EQ(1, vfio_irq_count(&self->device, VFIO_PCI_INTX_IRQ_INDEX));
-	ASSERT_EQ(0, vfio_irq_enable(&self->device, VFIO_PCI_INTX_IRQ_INDEX, 1, &eventfd));
-	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(0, variant->ops->interrupt(&self->driver));
-		EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
-		/* It is masked now, and still raised: it comes again. */
-		EXPECT_EQ(0, vfio_irq_unmask_intx(&self->device));
-		EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
-	}
-	EXPECT_EQ(0, vfio_irq_disable(&self->device, VFIO_PCI_INTX_IRQ_INDEX));
-	close(eventfd);
-}
-
 /* What the device may not reach stays as it is, and the fault is told. */
 TEST_F(device, dma_faults)
 {
@@ -281,12 +261,32 @@ TEST_F(device, reset)
 		return;
 	}
 	EXPECT_EQ(0, err);
-	EXPECT_FALSE(variant->ops->is_running(&self->driver));
-	EXPECT_EQ(-ESTALE, driver_resume(&self->driver, &self->device, &self->area));
+	if (variant->ops->forgets) {
+		EXPECT_FALSE(variant->ops->is_running(&self->driver));
+		EXPECT_EQ(-ESTALE, driver_resume(&self->driver, &self->device, &self->area));
+	}
 	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
 	fill(self, 4);
 	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
 	EXPECT_EQ(0, memcmp(at(self, FROM), at(self, TO), variant->ops->unit));
+}
+
+/* A reset of the bus, where there is one; it is no device's choice to forget then. */
+TEST_F(device, hot_reset)
+{
+	struct hot_reset_info info = {};
+
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
+	if (variant->ops == &edu_ops) {
+		EXPECT_EQ(-ENODEV, vfio_hot_reset(&self->device));
+		EXPECT_TRUE(variant->ops->is_running(&self->driver));
+		return;
+	}
+	ASSERT_EQ(0, vfio_hot_reset_info(&self->device, &info));
+	EXPECT_EQ(1, info.count);
+	EXPECT_EQ(self->device.id, info.devices[0].devid);
+	EXPECT_EQ(0, vfio_hot_reset(&self->device));
+	EXPECT_FALSE(variant->ops->is_running(&self->driver));
 }
 
 /* One at a time, and only with memory to work on. */
@@ -325,6 +325,72 @@ TEST_F(device, group_works)
 	vfio_close(&other);
 	EXPECT_EQ(-ENODEV, group_device(group, "0000:ff:1f.7"));
 	close(group);
+	iommu_close(&iommu);
+}
+
+/* The edu is the one whose INTx stays as it was set. */
+TEST(intx_comes)
+{
+	char address[PCI_ADDRESS_SIZE];
+	struct vfio_device device;
+	struct iommu iommu;
+	int eventfd, i;
+	void *registers;
+
+	if (pci_find(edu_ops.vendor, edu_ops.device, 0, address))
+		SKIP(return, "there is no such device");
+	ASSERT_EQ(0, pci_bind(address, "vfio-pci"));
+	ASSERT_EQ(0, iommu_open(&iommu));
+	ASSERT_EQ(0, vfio_open(&device, address));
+	ASSERT_EQ(0, vfio_start(&device, &iommu));
+	registers = device.bars[0].mem;
+	ASSERT_EQ(1, vfio_irq_count(&device, VFIO_PCI_INTX_IRQ_INDEX));
+	ASSERT_EQ(0, vfio_irq_enable(&device, VFIO_PCI_INTX_IRQ_INDEX, 1, &eventfd));
+	for (i = 0; i < 2; i++) {
+		mmio_write32(registers, EDU_IRQ_RAISE, 1);
+		EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
+		/* It is masked now, and still raised: it comes again. */
+		EXPECT_EQ(0, vfio_irq_unmask_intx(&device));
+		EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
+		mmio_write32(registers, EDU_IRQ_ACK, 1);
+		EXPECT_EQ(0, vfio_irq_unmask_intx(&device));
+		EXPECT_EQ(-ETIMEDOUT, vfio_irq_wait(eventfd, 50));
+	}
+	EXPECT_EQ(0, vfio_irq_disable(&device, VFIO_PCI_INTX_IRQ_INDEX));
+	close(eventfd);
+	vfio_close(&device);
+	iommu_close(&iommu);
+}
+
+/* What can't be reset alone can't be by its bus, as long as that has others. */
+TEST(two_in_a_group)
+{
+	char address[2][PCI_ADDRESS_SIZE];
+	struct vfio_device devices[2];
+	struct hot_reset_info info;
+	struct iommu iommu, other;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (pci_find(edu_ops.vendor, edu_ops.device, 1 + i, address[i]))
+			SKIP(return, "there are no such devices");
+		ASSERT_EQ(0, pci_bind(address[i], "vfio-pci"));
+	}
+	ASSERT_EQ(pci_group(address[0]), pci_group(address[1]));
+	ASSERT_EQ(0, iommu_open(&iommu));
+	ASSERT_EQ(0, iommu_open(&other));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, vfio_open(&devices[i], address[i]));
+	ASSERT_EQ(0, vfio_start(&devices[0], &iommu));
+	/* A group is nobody else's. */
+	EXPECT_EQ(-EPERM, vfio_bind(&devices[1], &other));
+	ASSERT_EQ(0, vfio_start(&devices[1], &iommu));
+	EXPECT_EQ(0, vfio_hot_reset_info(&devices[0], &info));
+	/* The bridge itself is in the group, and not on the bus. */
+	EXPECT_EQ(2, info.count);
+	for (i = 0; i < 2; i++)
+		vfio_close(&devices[i]);
+	iommu_close(&other);
 	iommu_close(&iommu);
 }
 

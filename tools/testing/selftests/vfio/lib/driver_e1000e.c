@@ -7,7 +7,6 @@
  * head lands in the driver's memory, and the data behind it where they are to be.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "libvfio.h"
@@ -121,6 +120,9 @@ static void set_ring(struct dma_driver *driver, size_t base, size_t length, size
 	set(driver, base, iova);
 	set(driver, base + 4, iova >> 32);
 	set(driver, length, RING_SIZE * sizeof(struct tx_descriptor));
+	/* Not all that call themselves an 82574 forget them with a reset. */
+	set(driver, base + (E1000_RDH - E1000_RDBAL), 0);
+	set(driver, base + (E1000_RDT - E1000_RDBAL), 0);
 }
 
 static int e1000e_init(struct dma_driver *driver)
@@ -221,10 +223,7 @@ static int e1000e_copy(struct dma_driver *driver, uint64_t to, uint64_t from, si
 	add_tx(driver, from, len, TX_END_OF_PACKET | TX_REPORT_STATUS);
 	set(driver, E1000_RDT, state->rx);
 	set(driver, E1000_TDT, state->tx);
-	{ int e = wait_until(has_copied, driver);
-	if (e) printf("DEBUG tdh %x tdt %x rdh %x rdt %x tctl %x rctl %x status %x ctrl %x, txs %x rx0 %x rx1 %x\n", get(driver, E1000_TDH), get(driver, E1000_TDT),
-	get(driver, E1000_RDH), get(driver, E1000_RDT), get(driver, E1000_TCTL), get(driver, E1000_RCTL), get(driver, E1000_STATUS), get(driver, E1000_CTRL), ((struct e1000e_rings*)driver->rings)->tx[1].status, ((struct e1000e_rings*)driver->rings)->rx[0].status, ((struct e1000e_rings*)driver->rings)->rx[1].status);
-	return e; }
+	return wait_until(has_copied, driver);
 }
 
 static int e1000e_interrupt(struct dma_driver *driver)

@@ -12,9 +12,6 @@
 #define EDU_FACTORIAL		0x08
 #define EDU_STATUS		0x20
 #define EDU_STATUS_COMPUTING	1
-#define EDU_IRQ_STATUS		0x24
-#define EDU_IRQ_RAISE		0x60
-#define EDU_IRQ_ACK		0x64
 #define EDU_DMA_SOURCE		0x80
 #define EDU_DMA_TARGET		0x88
 #define EDU_DMA_COUNT		0x90

@@ -263,6 +263,7 @@ const struct dma_driver_ops nvme_ops = {
 	.unit = BLOCK,
 	.kernel_driver = "nvme",
 	.resets = true,
+	.forgets = true,
 	.init = nvme_init,
 	.remove = nvme_remove,
 	.is_running = nvme_is_running,

@@ -47,7 +47,6 @@ struct iommu {
 int iommu_open(struct iommu *iommu);
 void iommu_close(struct iommu *iommu);
 int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size);
-int iommu_map_readable(struct iommu *iommu, uint64_t iova, void *mem, size_t size);
 int iommu_unmap(struct iommu *iommu, uint64_t iova, size_t size);
 
 /* Memory that devices have access to: a memfd, mapped here and there (area.c) */
@@ -175,8 +174,9 @@ struct dma_driver_ops {
 	size_t unit;
 	/* the kernel's driver for it, or NULL */
 	const char *kernel_driver;
-	/* it can be reset alone */
+	/* it can be reset alone, and that shows */
 	bool resets;
+	bool forgets;
 
 	/*
 	 * From any state; leaves in driver->state what the device needs to go on. If
@@ -212,6 +212,11 @@ struct dma_driver {
 	void *rings;
 	uint64_t rings_iova;
 };
+
+/* The edu's registers for its interrupt. */
+#define EDU_IRQ_STATUS		0x24
+#define EDU_IRQ_RAISE		0x60
+#define EDU_IRQ_ACK		0x64
 
 extern const struct dma_driver_ops edu_ops;
 extern const struct dma_driver_ops e1000e_ops;
