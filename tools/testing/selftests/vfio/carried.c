@@ -81,14 +81,14 @@ static void look(struct carried *carried, struct looks *looks)
 {
 	char address[PCI_ADDRESS_SIZE], bridge[PCI_ADDRESS_SIZE];
 	uint32_t i;
-	int len;
 
 	memset(looks, 0, sizeof(*looks));
 	strcpy(looks->address, carried->address);
 	strcpy(address, carried->address);
 	looks->group = pci_group(carried->address);
-	len = vfio_config_read(&carried->device, 0, looks->config, sizeof(looks->config));
-	looks->config_size = len > 0 ? len : 0;
+	looks->config_size = carried->device.config_size;
+	CHECK_EQ(vfio_config_read(&carried->device, 0, looks->config, looks->config_size),
+		 looks->config_size);
 	CHECK_EQ(pci_config_raw(carried->address, looks->raw, sizeof(looks->raw)),
 		 sizeof(looks->raw));
 	for (i = 0; i < CARRIED_BRIDGES && !pci_bridge_above(address, bridge); i++) {
@@ -163,7 +163,6 @@ void carried_bind(struct carried *carried)
 	vfio_close(&again);
 }
 
-/* @skip: a range that is none of ours. */
 static void bytes_same(struct carried *carried, const char *what, const uint8_t *now,
 		       const uint8_t *before, size_t from, size_t to)
 {

@@ -82,7 +82,9 @@ struct vfio_device {
 	int fd;
 	/* what a bound one got from iommufd */
 	uint32_t id;
+	/* configuration space: where it is in the file, and 256 or 4096 */
 	uint64_t config_offset;
+	size_t config_size;
 	struct vfio_bar bars[PCI_BARS];
 };
 
