@@ -5,6 +5,7 @@
 #	luo.mode=selftest		run the tests that need no kexec, or luo.tests=A,B
 #	luo.mode=vfio			run the tests of vfio-pci that need no kexec, or
 #					those that luo.tests=-v,VARIANT,-t,NAME selects
+#	luo.mode=vfio-kexec luo.hops=N	go through N kexecs with vfio_kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=chain luo.hops=N	a long chain of kexecs with luo_chain
 #	luo.mode=fuzz luo.fuzz=N,SEED	anything, for N seconds, with luo_fuzz
@@ -72,6 +73,10 @@ selftest)
 vfio)
 	# shellcheck disable=SC2046
 	vfio_pci_test $(option tests | tr , " ")
+	;;
+vfio-kexec)
+	# shellcheck disable=SC2046
+	vfio_kexec "$(option stage)" "$(option hops)" $(option next | tr ',;' ' ,')
 	;;
 kexec)
 	if grep -qw luo.crash /proc/cmdline; then

@@ -87,6 +87,7 @@ int vfio_bind(struct vfio_device *device, struct iommu *iommu)
 	device->id = arg.out_devid;
 	err = vfio_region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info);
 	device->config_offset = info.offset;
+	device->config_size = info.size;
 	return err;
 }
 

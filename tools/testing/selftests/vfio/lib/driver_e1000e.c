@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libvfio.h"
 
@@ -231,6 +232,11 @@ static int e1000e_interrupt(struct dma_driver *driver)
 	/* The device takes it away when it sends one. */
 	set(driver, E1000_IMS, E1000_CAUSE_RXQ0);
 	set(driver, E1000_ICS, E1000_CAUSE_RXQ0);
+	/*
+	 * The next one has to wait for the end of an interval of 128 us. QEMU 7.2 does
+	 * not survive it if MSI-X is off by then.
+	 */
+	usleep(1000);
 	return 0;
 }
 

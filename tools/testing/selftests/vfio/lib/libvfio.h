@@ -36,6 +36,8 @@ int pci_bind(const char *address, const char *driver);
 int pci_unbind(const char *address);
 int pci_group(const char *address);
 int pci_config_raw(const char *address, void *config, size_t size);
+int pci_bridge_above(const char *address, char *bridge);
+int pci_extended_capability(const uint8_t *config, size_t size, uint16_t id);
 
 /* An address space of an iommufd (iommu.c) */
 
@@ -80,7 +82,9 @@ struct vfio_device {
 	int fd;
 	/* what a bound one got from iommufd */
 	uint32_t id;
+	/* configuration space: where it is in the file, and 256 or 4096 */
 	uint64_t config_offset;
+	size_t config_size;
 	struct vfio_bar bars[PCI_BARS];
 };
 

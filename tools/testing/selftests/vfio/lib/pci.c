@@ -160,3 +160,41 @@ int pci_config_raw(const char *address, void *config, size_t size)
 	close(fd);
 	return len;
 }
+
+/* The bridge that a device is behind, or -ENOENT. */
+int pci_bridge_above(const char *address, char *bridge)
+{
+	char path[128], *real, *at;
+	int err = -ENOENT;
+
+	snprintf(path, sizeof(path), SYSFS_DEVICES "/%s", address);
+	real = realpath(path, NULL);
+	if (!real)
+		return -errno;
+	/* .../pci0000:00/0000:00:06.0/0000:02:00.0 */
+	at = strrchr(real, '/');
+	*at = '\0';
+	at = strrchr(real, '/') + 1;
+	if (strncmp(at, "pci", 3)) {
+		snprintf(bridge, PCI_ADDRESS_SIZE, "%.12s", at);
+		err = 0;
+	}
+	free(real);
+	return err;
+}
+
+/* Where it is in what was read of configuration space, or -ENOENT. */
+int pci_extended_capability(const uint8_t *config, size_t size, uint16_t id)
+{
+	size_t at = PCI_CONFIG_SIZE;
+	uint32_t header;
+	int i;
+
+	for (i = 0; i < 480 && at >= PCI_CONFIG_SIZE && at + 4 <= size; i++) {
+		memcpy(&header, config + at, sizeof(header));
+		if (PCI_EXT_CAP_ID(header) == id)
+			return at;
+		at = PCI_EXT_CAP_NEXT(header);
+	}
+	return -ENOENT;
+}

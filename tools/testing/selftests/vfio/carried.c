@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Devices in use that are taken along. */
+#define _GNU_SOURCE
+#include "carried.h"
+
+/* A transfer of the edu takes 100 ms, of however few bytes. */
+#define WORK_LENGTH	1024
+
+static struct looks *looks_of(struct carried *carried)
+{
+	return (struct looks *)((char *)carried->area.mem + CARRIED_LOOKS);
+}
+
+static void set_up(struct carried *carried)
+{
+	carried->iommu = carried->leader ? carried->leader->iommu : &carried->own_iommu;
+	if (!carried->leader)
+		CHECK_EQ(iommu_open(carried->iommu), 0);
+}
+
+void carried_start(struct carried *carried)
+{
+	int eventfd;
+
+	if (carried->iommu)
+		return;
+	CHECK_EQ(pci_find(carried->ops->vendor, carried->ops->device, carried->nth,
+			  carried->address), 0);
+	CHECK_EQ(pci_bind(carried->address, "vfio-pci"), 0);
+	set_up(carried);
+	CHECK_EQ(area_create(&carried->area, carried->iova), 0);
+	CHECK_EQ(area_map(&carried->area, carried->iommu), 0);
+	CHECK_EQ(vfio_open(&carried->device, carried->address), 0);
+	CHECK_EQ(vfio_start(&carried->device, carried->iommu), 0);
+	/* As a guest's firmware might; it is virtual where the device has no such register. */
+	CHECK_EQ(vfio_config_set(&carried->device, PCI_INTERRUPT_LINE, 1, 0x5a), 0);
+	CHECK_EQ(vfio_config_set(&carried->device, PCI_CACHE_LINE_SIZE, 1, 0x10), 0);
+	CHECK_EQ(vfio_irq_enable(&carried->device, carried->ops->irq_index, 1, &eventfd), 0);
+	CHECK_EQ(driver_init(&carried->driver, &carried->device, &carried->area), 0);
+	CHECK_EQ(vfio_irq_disable(&carried->device, carried->ops->irq_index), 0);
+	close(eventfd);
+}
+
+static void interrupt(struct carried *carried)
+{
+	struct vfio_device *device = &carried->device;
+	int eventfd;
+
+	CHECK_EQ(vfio_irq_enable(device, carried->ops->irq_index, 1, &eventfd), 0);
+	CHECK_EQ(carried->ops->interrupt(&carried->driver), 0);
+	CHECK(vfio_irq_wait(eventfd, VFIO_WAIT_MS) >= 1);
+	CHECK_EQ(vfio_irq_disable(device, carried->ops->irq_index), 0);
+	close(eventfd);
+}
+
+void carried_work(struct carried *carried, bool interrupts)
+{
+	static uint64_t seed;
+	char *mem = carried->area.mem;
+
+	luo_fill(mem + CARRIED_FROM, WORK_LENGTH, ++seed);
+	memset(mem + CARRIED_TO, 0, WORK_LENGTH);
+	CHECK_EQ(driver_copy(&carried->driver, CARRIED_TO, CARRIED_FROM, WORK_LENGTH), 0);
+	check(luo_is_filled(mem + CARRIED_TO, WORK_LENGTH, seed), "%s: DMA", carried->name);
+	if (interrupts)
+		interrupt(carried);
+}
+
+/* Those in its group that need its iommu are to be stopped before. */
+void carried_stop(struct carried *carried)
+{
+	driver_remove(&carried->driver);
+	vfio_close(&carried->device);
+	area_close(&carried->area);
+	if (!carried->leader)
+		iommu_close(carried->iommu);
+	carried->iommu = NULL;
+}
+
+static void look(struct carried *carried, struct looks *looks)
+{
+	char address[PCI_ADDRESS_SIZE], bridge[PCI_ADDRESS_SIZE];
+	uint32_t i;
+
+	memset(looks, 0, sizeof(*looks));
+	strcpy(looks->address, carried->address);
+	strcpy(address, carried->address);
+	looks->group = pci_group(carried->address);
+	looks->config_size = carried->device.config_size;
+	CHECK_EQ(vfio_config_read(&carried->device, 0, looks->config, looks->config_size),
+		 looks->config_size);
+	CHECK_EQ(pci_config_raw(carried->address, looks->raw, sizeof(looks->raw)),
+		 sizeof(looks->raw));
+	for (i = 0; i < CARRIED_BRIDGES && !pci_bridge_above(address, bridge); i++) {
+		strcpy(looks->bridges[i].address, bridge);
+		pci_config_raw(bridge, looks->bridges[i].raw, sizeof(looks->bridges[i].raw));
+		strcpy(address, bridge);
+	}
+	looks->nr_bridges = i;
+}
+
+void carried_preserve(struct carried *carried)
+{
+	look(carried, looks_of(carried));
+	carried->session = one_before(carried->name, TOKEN_AREA, carried->area.fd);
+	CHECK_EQ(luo_preserve(carried->session, carried->device.fd, TOKEN_DEVICE), 0);
+}
+
+void carried_is_kept(struct carried *carried)
+{
+	struct iommu iommu;
+	char driver[32];
+	int group;
+
+	CHECK_EQ(pci_find(carried->ops->vendor, carried->ops->device, carried->nth,
+			  carried->address), 0);
+	CHECK_EQ(pci_driver(carried->address, driver, sizeof(driver)), 0);
+	check(!strcmp(driver, "vfio-pci"), "%s has driver %s", carried->name, driver);
+	CHECK_EQ(vfio_cdev_open(carried->address), -EBUSY);
+	CHECK_EQ(iommu_open(&iommu), 0);
+	group = group_open(carried->address, &iommu);
+	CHECK(group >= 0);
+	CHECK_EQ(group_device(group, carried->address), -EBUSY);
+	close(group);
+	iommu_close(&iommu);
+	/* Nobody is to have it. */
+	CHECK_EQ(pci_write(carried->address, "remove", "1"), -EBUSY);
+	CHECK_EQ(pci_write(carried->address, "driver_override", "e1000e"), 0);
+	CHECK_EQ(pci_write(carried->address, "driver_override", "\n"), 0);
+}
+
+/* Needs the device's session and its file to be there. */
+void carried_retrieve(struct carried *carried)
+{
+	int fd;
+
+	carried->session = luo_retrieve_session(dev, carried->name);
+	CHECK(carried->session >= 0);
+	CHECK_EQ(luo_finish(carried->session), -EBUSY);
+	fd = luo_retrieve(carried->session, TOKEN_AREA);
+	CHECK(fd >= 0);
+	CHECK_EQ(area_adopt(&carried->area, fd, carried->iova), 0);
+	fd = luo_retrieve(carried->session, TOKEN_DEVICE);
+	CHECK(fd >= 0);
+	CHECK_EQ(vfio_adopt(&carried->device, carried->address, fd), 0);
+	/* Not whole yet. */
+	CHECK_EQ(luo_finish(carried->session), -EBUSY);
+}
+
+void carried_bind(struct carried *carried)
+{
+	struct vfio_device again;
+	int fd;
+
+	set_up(carried);
+	CHECK_EQ(area_map(&carried->area, carried->iommu), 0);
+	CHECK_EQ(vfio_start(&carried->device, carried->iommu), 0);
+	/* Another descriptor, the same file: it is bound. */
+	fd = luo_retrieve(carried->session, TOKEN_DEVICE);
+	CHECK(fd >= 0 && fd != carried->device.fd);
+	CHECK_EQ(vfio_adopt(&again, carried->address, fd), 0);
+	CHECK(vfio_flags(&again) & VFIO_DEVICE_FLAGS_PCI);
+	vfio_close(&again);
+}
+
+static void bytes_same(struct carried *carried, const char *what, const uint8_t *now,
+		       const uint8_t *before, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = from; i < to; i++)
+		check(now[i] == before[i], "%s: %s at %#zx is %02x, was %02x", carried->name,
+		      what, i, now[i], before[i]);
+}
+
+static void bridges_same(struct carried *carried, const struct looks *now,
+			 const struct looks *before)
+{
+	uint32_t i;
+	int at;
+
+	CHECK_EQ(now->nr_bridges, before->nr_bridges);
+	for (i = 0; i < now->nr_bridges; i++) {
+		const uint8_t *raw = now->bridges[i].raw, *old = before->bridges[i].raw;
+
+		CHECK_EQ(strcmp(now->bridges[i].address, before->bridges[i].address), 0);
+		/* Bus numbers and windows, but not the secondary status; control. */
+		bytes_same(carried, "bridge", raw, old, PCI_PRIMARY_BUS, PCI_SEC_STATUS);
+		bytes_same(carried, "bridge", raw, old, PCI_MEMORY_BASE, PCI_CAPABILITY_LIST);
+		bytes_same(carried, "bridge", raw, old, PCI_BRIDGE_CONTROL,
+			   PCI_BRIDGE_CONTROL + 2);
+		at = pci_extended_capability(old, PCI_EXTENDED_SIZE, PCI_EXT_CAP_ID_ACS);
+		if (at > 0)
+			bytes_same(carried, "ACS", raw, old, at + PCI_ACS_CTRL,
+				   at + PCI_ACS_CTRL + 2);
+	}
+}
+
+/* Pitfall 21: what makes it reachable; pitfall 22: it was not reset. */
+void carried_looks_same(struct carried *carried)
+{
+	const struct looks *before = looks_of(carried);
+	static struct looks now;
+
+	look(carried, &now);
+	CHECK_EQ(strcmp(now.address, before->address), 0);
+	CHECK_EQ(now.group, before->group);
+	CHECK_EQ(now.config_size, before->config_size);
+	CHECK(before->config_size >= PCI_CONFIG_SIZE);
+	bytes_same(carried, "config", now.config, before->config, 0, before->config_size);
+	bytes_same(carried, "raw", now.raw, before->raw, 0, PCI_STATUS);
+	bytes_same(carried, "raw", now.raw, before->raw, PCI_CLASS_REVISION, PCI_STD_HEADER_SIZEOF);
+	bridges_same(carried, &now, before);
+	CHECK(now.raw[PCI_COMMAND] & PCI_COMMAND_MASTER);
+	CHECK_EQ(driver_resume(&carried->driver, &carried->device, &carried->area), 0);
+}
+
+void carried_finish(struct carried *carried)
+{
+	int session = luo_create(dev, "too early"), fd;
+
+	/* Not before it is whole again. */
+	CHECK_EQ(luo_preserve(session, carried->device.fd, 1), -EBUSY);
+	close(session);
+	CHECK_EQ(luo_finish(carried->session), 0);
+	close(carried->session);
+	/* It is one like any other now, with a user. */
+	fd = vfio_cdev_open(carried->address);
+	CHECK(fd >= 0);
+	close(fd);
+}

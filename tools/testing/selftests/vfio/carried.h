@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A device in use that is taken along: its file, its driver's state and buffers
+ * in a memfd, and what it looked like. One session has the two.
+ */
+#ifndef CARRIED_H
+#define CARRIED_H
+
+#include "lib/libvfio.h"
+
+#include "../liveupdate/luo_scenario.h"
+
+#define TOKEN_AREA	1
+#define TOKEN_DEVICE	2
+
+#define CARRIED_BRIDGES	4
+
+/* Where things are in the area, behind what is the driver's. */
+#define CARRIED_FROM	AREA_BUFFERS
+#define CARRIED_TO	(AREA_BUFFERS + 64 * 1024)
+#define CARRIED_LOOKS	(AREA_BUFFERS + 128 * 1024)
+
+/* What is to be the same in the next kernel. */
+struct looks {
+	char address[PCI_ADDRESS_SIZE];
+	int group;
+	/* as its user sees it; as it is */
+	uint32_t config_size;
+	uint8_t config[PCI_EXTENDED_SIZE];
+	uint8_t raw[PCI_CONFIG_SIZE];
+	/* those above it, the next one first */
+	uint32_t nr_bridges;
+	struct {
+		char address[PCI_ADDRESS_SIZE];
+		uint8_t raw[PCI_EXTENDED_SIZE];
+	} bridges[CARRIED_BRIDGES];
+};
+
+struct carried {
+	/* of the session, too */
+	const char *name;
+	/* the @nth device of this kind */
+	const struct dma_driver_ops *ops;
+	int nth;
+	/* one in the same group, whose iommu it has to use */
+	struct carried *leader;
+
+	char address[PCI_ADDRESS_SIZE];
+	uint64_t iova;
+	int session;
+	struct iommu own_iommu;
+	struct iommu *iommu;
+	struct dma_area area;
+	struct vfio_device device;
+	struct dma_driver driver;
+};
+
+/* Open the device, unless it is open, and put it to work. */
+void carried_start(struct carried *carried);
+/* Is it at work? DMA both ways, and an interrupt. */
+void carried_work(struct carried *carried, bool interrupts);
+void carried_stop(struct carried *carried);
+
+/* Into a session of its name, and what it looks like is noted down. */
+void carried_preserve(struct carried *carried);
+
+/* In the next kernel: nobody else has got it. */
+void carried_is_kept(struct carried *carried);
+void carried_retrieve(struct carried *carried);
+void carried_bind(struct carried *carried);
+void carried_looks_same(struct carried *carried);
+void carried_finish(struct carried *carried);
+
+#endif /* CARRIED_H */

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Devices in several places, prepared in one kernel and looked at in the next one. */
+#define _GNU_SOURCE
+#include "scenarios.h"
+
+#define DAMAGE_WRITE	"/sys/module/kho_damage/parameters/write"
+
+static struct carried edu = { .name = "edu", .ops = &edu_ops, .iova = 0x1000000 };
+static struct carried e1000e = { .name = "e1000e", .ops = &e1000e_ops, .iova = 0x1100000 };
+static struct carried nvme = { .name = "nvme", .ops = &nvme_ops, .iova = 0x1200000 };
+/* In one group. */
+static struct carried first = {
+	.name = "first", .ops = &edu_ops, .nth = 1, .iova = 0x1300000,
+};
+
+static struct carried second = {
+	.name = "second", .ops = &edu_ops, .nth = 2, .iova = 0x1400000, .leader = &first,
+};
+
+static void before(struct carried *carried)
+{
+	carried_start(carried);
+	carried_work(carried, true);
+	carried_preserve(carried);
+	/* It goes on. */
+	carried_work(carried, true);
+}
+
+static void after(struct carried *carried)
+{
+	carried_is_kept(carried);
+	carried_retrieve(carried);
+	carried_bind(carried);
+	carried_looks_same(carried);
+	carried_work(carried, true);
+	carried_finish(carried);
+	carried_work(carried, true);
+}
+
+static void edu_before(void)
+{
+	before(&edu);
+}
+
+static void edu_after(void)
+{
+	after(&edu);
+}
+
+static void e1000e_before(void)
+{
+	before(&e1000e);
+}
+
+static void e1000e_after(void)
+{
+	after(&e1000e);
+}
+
+static void nvme_before(void)
+{
+	before(&nvme);
+}
+
+/* Closed before it is finished, it is there again, and was not reset (pitfall 22). */
+static void nvme_after(void)
+{
+	carried_is_kept(&nvme);
+	carried_retrieve(&nvme);
+	carried_bind(&nvme);
+	carried_looks_same(&nvme);
+	carried_work(&nvme, true);
+	/* A reset of its bus would be one. */
+	CHECK_EQ(vfio_hot_reset(&nvme.device), -EBUSY);
+	carried_finish(&nvme);
+	carried_work(&nvme, true);
+}
+
+/*
+ * Of two devices in a group both are carried by sessions of their own, or one of
+ * them, or one of them is not wanted any more.
+ */
+enum { BOTH, ONE, ONE_UNWANTED };
+
+static void group_before(void)
+{
+	carried_start(&first);
+	carried_start(&second);
+	carried_work(&first, true);
+	carried_work(&second, true);
+	CHECK_EQ(pci_group(first.address), pci_group(second.address));
+	carried_preserve(&first);
+	if (stage % 3 == ONE)
+		carried_stop(&second);
+	else
+		carried_preserve(&second);
+}
+
+/* The whole group is nobody else's as long as one of them is not finished. */
+static void one_after_the_other(void)
+{
+	carried_is_kept(&first);
+	carried_is_kept(&second);
+	carried_retrieve(&first);
+	carried_retrieve(&second);
+	carried_bind(&first);
+	carried_looks_same(&first);
+	carried_bind(&second);
+	carried_looks_same(&second);
+	carried_finish(&first);
+	CHECK_EQ(pci_write(second.address, "remove", "1"), -EBUSY);
+	carried_work(&second, true);
+	carried_finish(&second);
+	carried_work(&first, true);
+}
+
+/* It is vfio-pci's, because of the other one. */
+static void one_alone(void)
+{
+	char driver[32];
+
+	CHECK_EQ(pci_find(second.ops->vendor, second.ops->device, second.nth, second.address), 0);
+	CHECK_EQ(pci_driver(second.address, driver, sizeof(driver)), 0);
+	CHECK_EQ(strcmp(driver, "vfio-pci"), 0);
+	after(&first);
+}
+
+static void one_unwanted(void)
+{
+	int session, fd;
+
+	carried_is_kept(&second);
+	session = luo_retrieve_session(dev, second.name);
+	CHECK(session >= 0);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(luo_retrieve(session, TOKEN_DEVICE), -ENOENT);
+	fd = luo_retrieve(session, TOKEN_AREA);
+	CHECK(fd >= 0);
+	end(session, fd);
+	after(&first);
+	/* It stays with vfio-pci, as an ordinary device. */
+	carried_start(&second);
+	carried_work(&second, true);
+}
+
+static void group_after(void)
+{
+	/* What the previous kernel has done. */
+	switch ((stage - 1) % 3) {
+	case BOTH:
+		one_after_the_other();
+		break;
+	case ONE:
+		one_alone();
+		break;
+	case ONE_UNWANTED:
+		one_unwanted();
+		break;
+	}
+}
+
+/* The device is another one, or none: the record of it is changed, as that is not. */
+static void gone_before(const char *damage)
+{
+	carried_start(&nvme);
+	carried_work(&nvme, false);
+	carried_preserve(&nvme);
+	CHECK_EQ(luo_write(DAMAGE_WRITE, damage), 0);
+}
+
+/* The first shared data are the table of devices, and the first device is this. */
+#define RECORD		"LUO.preserved-data/0/24/64/0"
+
+static void replaced_before(void)
+{
+	/* another vendor */
+	gone_before(RECORD ":8^1");
+}
+
+static void missing_before(void)
+{
+	/* at another place */
+	gone_before(RECORD ":4^0x80");
+}
+
+static void gone_after(void)
+{
+	int session = luo_retrieve_session(dev, nvme.name), fd;
+
+	CHECK(session >= 0);
+	CHECK_EQ(luo_retrieve(session, TOKEN_DEVICE), -ENODEV);
+	CHECK_EQ(luo_retrieve(session, TOKEN_DEVICE), -ENODEV);
+	/* All else is there. */
+	fd = luo_retrieve(session, TOKEN_AREA);
+	CHECK(fd >= 0);
+	CHECK_EQ(area_adopt(&nvme.area, fd, nvme.iova), 0);
+	CHECK(luo_is_filled((char *)nvme.area.mem + CARRIED_TO, LUO_PAGE / 4, 1));
+	area_close(&nvme.area);
+	CHECK_EQ(luo_finish(session), -EBUSY);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	/* What is there is an ordinary device. */
+	carried_start(&nvme);
+	carried_work(&nvme, true);
+	carried_stop(&nvme);
+}
+
+const struct scenario scenarios[] = {
+	{ "edu_on_the_root_bus", edu_before, edu_after },
+	{ "e1000e_behind_a_root_port_pitfall_21", e1000e_before, e1000e_after },
+	{ "nvme_behind_a_switch_pitfall_22", nvme_before, nvme_after },
+	{ "two_in_a_group", group_before, group_after },
+	{ "replaced", replaced_before, gone_after, .special = 1 },
+	{ "missing", missing_before, gone_after, .special = 1 },
+	{}
+};
+
+void fail_to_freeze(void)
+{
+	struct carried *all[] = { &edu, &e1000e, &nvme, &first };
+	struct kernel_log log;
+	unsigned int i;
+	int eventfd;
+
+	CHECK_EQ(log_open(&log), 0);
+	CHECK_EQ(vfio_irq_enable(&first.device, first.ops->irq_index, 1, &eventfd), 0);
+	CHECK_EQ(luo_kexec(), -EBUSY);
+	CHECK(log_says(&log, first.address, "live update: "));
+	CHECK_EQ(first.ops->interrupt(&first.driver), 0);
+	CHECK(vfio_irq_wait(eventfd, VFIO_WAIT_MS) >= 1);
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		CHECK(vfio_config_get(&all[i]->device, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+		carried_work(all[i], all[i] != &first);
+	}
+	CHECK_EQ(vfio_irq_disable(&first.device, first.ops->irq_index), 0);
+	close(eventfd);
+	log_close(&log);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What vfio_kexec goes through. */
+#ifndef SCENARIOS_H
+#define SCENARIOS_H
+
+#include "carried.h"
+
+/* In this order; ends with an entry without a name. */
+extern const struct scenario scenarios[];
+
+/* A kexec that an interrupt that is armed makes fail. */
+void fail_to_freeze(void);
+
+#endif /* SCENARIOS_H */
