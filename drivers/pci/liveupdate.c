@@ -33,6 +33,7 @@
 #include "liveupdate.h"
 #include "pci.h"
 
+/* See liveupdate.h. */
 DEFINE_MUTEX(pci_liveupdate_lock);
 
 /* A device that is listed; it holds a reference. */
@@ -61,7 +62,7 @@ struct pci_liveupdate_out {
 
 struct pci_liveupdate_need {
 	struct pci_dev *dev;
-	int (*fn)(struct pci_dev *dev, unsigned int flag, void *data);
+	pci_liveupdate_fn fn;
 	void *data;
 };
 
@@ -80,16 +81,14 @@ static int pci_liveupdate_sibling(struct device *dev, void *data)
 }
 
 /**
- * pci_liveupdate_for_each_needed - what a preserved device can't do without
+ * pci_liveupdate_walk_needed - what a preserved device can't do without
  * @dev: the device
  * @fn: called with each of them and why, until it returns other than 0
  * @data: for @fn
  *
  * Return: what @fn has returned last.
  */
-int pci_liveupdate_for_each_needed(struct pci_dev *dev,
-				   int (*fn)(struct pci_dev *dev, unsigned int flag, void *data),
-				   void *data)
+int pci_liveupdate_walk_needed(struct pci_dev *dev, pci_liveupdate_fn fn, void *data)
 {
 	struct pci_liveupdate_need need = { .dev = dev, .fn = fn, .data = data };
 	struct iommu_group *group;
@@ -212,7 +211,7 @@ static void pci_liveupdate_update(struct pci_liveupdate_out *out)
 		entry->flags &= PCI_LIVEUPDATE_PRESERVED;
 	list_for_each_entry(entry, &out->devices, list)
 		if (entry->flags & PCI_LIVEUPDATE_PRESERVED)
-			pci_liveupdate_for_each_needed(entry->dev, pci_liveupdate_still_need, out);
+			pci_liveupdate_walk_needed(entry->dev, pci_liveupdate_still_need, out);
 	list_for_each_entry_safe(entry, next, &out->devices, list) {
 		if (!entry->flags) {
 			pci_liveupdate_drop(out, entry);
@@ -244,7 +243,7 @@ static int pci_liveupdate_check(struct pci_dev *dev)
 		return -EOPNOTSUPP;
 	if (pci_liveupdate_incoming(dev) & PCI_LIVEUPDATE_PRESERVED)
 		return -EBUSY;
-	return pci_liveupdate_for_each_needed(dev, pci_liveupdate_check_acs, NULL);
+	return pci_liveupdate_walk_needed(dev, pci_liveupdate_check_acs, NULL);
 }
 
 /* List a preserved device and what it needs. What is listed in vain is dropped. */
@@ -255,7 +254,7 @@ static int pci_liveupdate_list(struct pci_liveupdate_out *out, struct pci_dev *d
 
 	err = pci_liveupdate_need(dev, PCI_LIVEUPDATE_PRESERVED, out);
 	if (!err)
-		err = pci_liveupdate_for_each_needed(dev, pci_liveupdate_need, out);
+		err = pci_liveupdate_walk_needed(dev, pci_liveupdate_need, out);
 	entry = pci_liveupdate_find(out, dev);
 	if (err && entry)
 		entry->flags &= ~PCI_LIVEUPDATE_PRESERVED;
@@ -311,7 +310,7 @@ int pci_liveupdate_freeze(struct pci_dev *dev)
 	if (err)
 		return err;
 	scoped_guard(mutex, &pci_liveupdate_lock) {
-		err = pci_liveupdate_for_each_needed(dev, pci_liveupdate_need, out);
+		err = pci_liveupdate_walk_needed(dev, pci_liveupdate_need, out);
 		pci_liveupdate_update(out);
 	}
 	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);

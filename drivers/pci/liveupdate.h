@@ -16,9 +16,10 @@ struct pci_dev;
  */
 extern struct mutex pci_liveupdate_lock;
 
-int pci_liveupdate_for_each_needed(struct pci_dev *dev,
-				   int (*fn)(struct pci_dev *dev, unsigned int flag, void *data),
-				   void *data);
+/* @flag: PCI_LIVEUPDATE_*, why @dev is needed */
+typedef int (*pci_liveupdate_fn)(struct pci_dev *dev, unsigned int flag, void *data);
+
+int pci_liveupdate_walk_needed(struct pci_dev *dev, pci_liveupdate_fn fn, void *data);
 
 /* liveupdate_in.c */
 int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args);

@@ -38,27 +38,18 @@
 
 /**
  * struct pci_liveupdate_in_dev - a device that was handed over
- * @ser: what it was
+ * @list: in pci_liveupdate_incoming_devices
+ * @ser: what it was; its flags are 0 when it is an ordinary device again
  * @dev: what it is, with a reference; NULL if it was not found so far
  */
 struct pci_liveupdate_in_dev {
+	struct list_head list;
 	struct pci_liveupdate_dev_ser ser;
 	struct pci_dev *dev;
 };
 
-/* All of them. */
-struct pci_liveupdate_in {
-	size_t nr;
-	struct pci_liveupdate_in_dev devices[] __counted_by(nr);
-};
-
-/* Under pci_liveupdate_lock; NULL if there is nothing, or nothing any more. */
-static struct pci_liveupdate_in *pci_liveupdate_in;
-
-#define for_each_incoming(_entry)						\
-	for ((_entry) = pci_liveupdate_in ? pci_liveupdate_in->devices : NULL;	\
-	     (_entry) && (_entry) < pci_liveupdate_in->devices + pci_liveupdate_in->nr; \
-	     (_entry)++)
+/* Under pci_liveupdate_lock, until all are finished. */
+static LIST_HEAD(pci_liveupdate_incoming_devices);
 
 static bool pci_liveupdate_ser_is_sane(const struct pci_liveupdate_dev_ser *ser)
 {
@@ -84,25 +75,37 @@ pci_liveupdate_table_is_sane(const struct pci_liveupdate_dev_ser *table, size_t 
 	return true;
 }
 
-/* A copy of the table, if all of it can be believed. */
-static struct pci_liveupdate_in *pci_liveupdate_read(const struct pci_liveupdate_ser *ser)
+static void pci_liveupdate_forget(void)
 {
-	int order = ser->nr_devices ? kho_preserved_order(ser->devices) : 0;
-	const struct pci_liveupdate_dev_ser *table = phys_to_virt(ser->devices);
-	struct pci_liveupdate_in *in;
-	size_t i;
+	struct pci_liveupdate_in_dev *entry, *next;
+
+	lockdep_assert_held(&pci_liveupdate_lock);
+	list_for_each_entry_safe(entry, next, &pci_liveupdate_incoming_devices, list) {
+		list_del(&entry->list);
+		kfree(entry);
+	}
+}
+
+/* A copy of the table, if all of it can be believed. */
+static int pci_liveupdate_read(const struct pci_liveupdate_dev_ser *table, u64 nr, int order)
+{
+	struct pci_liveupdate_in_dev *entry;
+	u64 i;
 
 	if (order < 0 || order > MAX_PAGE_ORDER ||
-	    ser->nr_devices > (PAGE_SIZE << order) / sizeof(*table) ||
-	    !pci_liveupdate_table_is_sane(table, ser->nr_devices))
-		return ERR_PTR(-EINVAL);
-	in = kvzalloc(struct_size(in, devices, ser->nr_devices), GFP_KERNEL);
-	if (!in)
-		return ERR_PTR(-ENOMEM);
-	in->nr = ser->nr_devices;
-	for (i = 0; i < in->nr; i++)
-		in->devices[i].ser = table[i];
-	return in;
+	    nr > (PAGE_SIZE << order) / sizeof(*table) ||
+	    !pci_liveupdate_table_is_sane(table, nr))
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+		if (!entry) {
+			pci_liveupdate_forget();
+			return -ENOMEM;
+		}
+		entry->ser = table[i];
+		list_add_tail(&entry->list, &pci_liveupdate_incoming_devices);
+	}
+	return 0;
 }
 
 /**
@@ -113,21 +116,21 @@ static struct pci_liveupdate_in *pci_liveupdate_read(const struct pci_liveupdate
  */
 int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args)
 {
+	struct pci_liveupdate_dev_ser *table;
 	struct pci_liveupdate_ser *ser;
-	struct pci_liveupdate_in *in;
+	int err;
 
-	if (!kho_was_preserved(args->data, 1))
+	if (!PAGE_ALIGNED(args->data) || !kho_was_preserved(args->data, 1))
 		return -EINVAL;
 	ser = phys_to_virt(args->data);
-	in = pci_liveupdate_read(ser);
-	if (IS_ERR(in))
-		return PTR_ERR(in);
-	if (in->nr)
-		kho_restore_free(phys_to_virt(ser->devices));
-	kho_restore_free(ser);
+	table = phys_to_virt(ser->devices);
 	guard(mutex)(&pci_liveupdate_lock);
-	pci_liveupdate_in = in;
-	args->obj = in;
+	err = pci_liveupdate_read(table, ser->nr_devices, kho_preserved_order(ser->devices));
+	if (err)
+		return err;
+	kho_restore_free(table);
+	kho_restore_free(ser);
+	args->obj = &pci_liveupdate_incoming_devices;
 	return 0;
 }
 
@@ -136,7 +139,7 @@ static struct pci_liveupdate_in_dev *pci_liveupdate_find_in(struct pci_dev *dev)
 	struct pci_liveupdate_in_dev *entry;
 
 	lockdep_assert_held(&pci_liveupdate_lock);
-	for_each_incoming(entry)
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list)
 		if (entry->ser.domain == pci_domain_nr(dev->bus) &&
 		    entry->ser.bdf == pci_dev_id(dev))
 			return entry;
@@ -233,18 +236,33 @@ void pci_liveupdate_remove_device(struct pci_dev *dev)
 
 /**
  * pci_liveupdate_had_driver - is it the driver that a device had?
- * @dev: a device to be left alone
+ * @dev: any device
  * @driver: driver that asks
  *
- * Return: true if so.
+ * Return: true if the device is to be left alone and it is.
  */
 bool pci_liveupdate_had_driver(struct pci_dev *dev, const struct device_driver *driver)
 {
 	struct pci_liveupdate_in_dev *entry;
 
+	if (!(pci_liveupdate_incoming(dev) & ~PCI_LIVEUPDATE_UPSTREAM))
+		return false;
 	guard(mutex)(&pci_liveupdate_lock);
 	entry = pci_liveupdate_find_in(dev);
 	return entry && !strcmp(entry->ser.driver, driver->name);
+}
+
+/**
+ * pci_liveupdate_may_bind - may a driver have a device?
+ * @dev: any device
+ * @driver: driver that asks
+ *
+ * Return: false if it was another one's, or nobody's, and is to be left alone.
+ */
+bool pci_liveupdate_may_bind(struct pci_dev *dev, const struct device_driver *driver)
+{
+	return !(pci_liveupdate_incoming(dev) & ~PCI_LIVEUPDATE_UPSTREAM) ||
+	       pci_liveupdate_had_driver(dev, driver);
 }
 
 static int pci_liveupdate_mark(struct pci_dev *dev, unsigned int flag, void *data)
@@ -273,12 +291,12 @@ void pci_liveupdate_finish(struct pci_dev *dev)
 	if (!entry || entry->dev != dev)
 		return;
 	entry->ser.flags &= ~PCI_LIVEUPDATE_PRESERVED;
-	for_each_incoming(entry)
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list)
 		entry->ser.flags &= PCI_LIVEUPDATE_PRESERVED;
-	for_each_incoming(entry)
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list)
 		if (entry->dev && entry->ser.flags & PCI_LIVEUPDATE_PRESERVED)
-			pci_liveupdate_for_each_needed(entry->dev, pci_liveupdate_mark, NULL);
-	for_each_incoming(entry) {
+			pci_liveupdate_walk_needed(entry->dev, pci_liveupdate_mark, NULL);
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list) {
 		if (!entry->ser.flags)
 			pci_liveupdate_release(entry);
 		else if (entry->dev)
@@ -298,10 +316,9 @@ void pci_liveupdate_finish_all(struct liveupdate_flb_op_args *args)
 	struct pci_liveupdate_in_dev *entry;
 
 	guard(mutex)(&pci_liveupdate_lock);
-	for_each_incoming(entry)
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list)
 		pci_liveupdate_release(entry);
-	kvfree(pci_liveupdate_in);
-	pci_liveupdate_in = NULL;
+	pci_liveupdate_forget();
 }
 
 /* Before the first bus is scanned, and after the table of FLBs was read. */
@@ -330,7 +347,7 @@ static int __init pci_liveupdate_report(void)
 	struct pci_liveupdate_in_dev *entry;
 
 	guard(mutex)(&pci_liveupdate_lock);
-	for_each_incoming(entry) {
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list) {
 		const struct pci_liveupdate_dev_ser *ser = &entry->ser;
 
 		if (!entry->dev)

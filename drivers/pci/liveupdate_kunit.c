@@ -13,8 +13,8 @@
 #define NR_DEVICES	3
 
 static const struct pci_liveupdate_dev_ser good_table[NR_DEVICES] = {
-	{ .bdf = 0x0008, .flags = PCI_LIVEUPDATE_UPSTREAM, .class = 0x060400, .driver = "pcieport" },
-	{ .bdf = 0x0100, .flags = PCI_LIVEUPDATE_PRESERVED, .class = 0x020000, .driver = "vfio-pci" },
+	{ .bdf = 0x0008, .flags = PCI_LIVEUPDATE_UPSTREAM, .driver = "pcieport" },
+	{ .bdf = 0x0100, .flags = PCI_LIVEUPDATE_PRESERVED, .driver = "vfio-pci" },
 	{ .domain = 1, .bdf = 0x0100, .flags = PCI_LIVEUPDATE_SIBLING },
 };
 

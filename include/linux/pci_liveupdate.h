@@ -3,11 +3,11 @@
 #ifndef _LINUX_PCI_LIVEUPDATE_H
 #define _LINUX_PCI_LIVEUPDATE_H
 
+#ifdef CONFIG_PCI_LIVEUPDATE
+
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
 #include <linux/pci.h>
-
-#ifdef CONFIG_PCI_LIVEUPDATE
 
 /* What a file handler of PCI devices needs. */
 extern struct liveupdate_flb pci_liveupdate_flb;
@@ -44,42 +44,20 @@ void pci_liveupdate_setup_device(struct pci_dev *dev);
 void pci_liveupdate_add_device(struct pci_dev *dev);
 void pci_liveupdate_remove_device(struct pci_dev *dev);
 bool pci_liveupdate_had_driver(struct pci_dev *dev, const struct device_driver *driver);
+bool pci_liveupdate_may_bind(struct pci_dev *dev, const struct device_driver *driver);
 bool pci_liveupdate_bus_held(struct pci_bus *bus);
 
 #else /* CONFIG_PCI_LIVEUPDATE */
 
-static inline unsigned int pci_liveupdate_incoming(const struct pci_dev *dev)
-{
-	return 0;
-}
-
-static inline unsigned int pci_liveupdate_held(const struct pci_dev *dev)
-{
-	return 0;
-}
-
-static inline void pci_liveupdate_setup_device(struct pci_dev *dev)
-{
-}
-
-static inline void pci_liveupdate_add_device(struct pci_dev *dev)
-{
-}
-
-static inline void pci_liveupdate_remove_device(struct pci_dev *dev)
-{
-}
-
-static inline bool pci_liveupdate_had_driver(struct pci_dev *dev,
-					     const struct device_driver *driver)
-{
-	return false;
-}
-
-static inline bool pci_liveupdate_bus_held(struct pci_bus *bus)
-{
-	return false;
-}
+/* What is compiled is to be just what it was: not even a declaration is added. */
+#define pci_liveupdate_incoming(_dev)		0
+#define pci_liveupdate_held(_dev)		0
+#define pci_liveupdate_setup_device(_dev)	do {} while (0)
+#define pci_liveupdate_add_device(_dev)		do {} while (0)
+#define pci_liveupdate_remove_device(_dev)	do {} while (0)
+#define pci_liveupdate_had_driver(_dev, _driver)	false
+#define pci_liveupdate_may_bind(_dev, _driver)	true
+#define pci_liveupdate_bus_held(_bus)		false
 
 #endif /* CONFIG_PCI_LIVEUPDATE */
 

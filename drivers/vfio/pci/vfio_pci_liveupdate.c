@@ -337,8 +337,6 @@ void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
 	u16 command;
 
 	lockdep_assert_held(&vdev->vdev.dev_set->lock);
-	if (!ser)
-		return;
 	memcpy(vdev->vconfig, ser->config, ser->config_size);
 	vdev->virq_disabled = ser->flags & VFIO_PCI_SER_VIRQ_DISABLED;
 	/* INTx is ours to disable; all else is as the user has left it. */
@@ -349,54 +347,46 @@ void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
 }
 
 /**
- * vfio_pci_liveupdate_reset - reset a device on its first open
- * @vdev: the device
+ * vfio_pci_liveupdate_reset - don't reset a device that was handed over
+ * @vdev: the device, which is being opened
  *
- * Return: as pci_try_reset_function(); one that was handed over is not reset.
+ * Return: what pci_try_reset_function() returned when it was opened first.
  */
 int vfio_pci_liveupdate_reset(struct vfio_pci_core_device *vdev)
 {
-	if (!vdev->incoming)
-		return pci_try_reset_function(vdev->pdev);
 	return vdev->incoming->flags & VFIO_PCI_SER_RESET_WORKS ? 0 : -ENOTTY;
 }
 
 /**
- * vfio_pci_liveupdate_put_back - a device is closed
- * @vdev: the device
+ * vfio_pci_liveupdate_put_back - a device is closed before it is finished
+ * @vdev: the device, which must not be reset
+ *
+ * Its state is kept for the next one to open it.
  *
  * Context: the lock of the device set is held.
- * Return: true if its file is not finished: its state was put back for the next
- * one to open it, and it must not be reset.
  */
-bool vfio_pci_liveupdate_put_back(struct vfio_pci_core_device *vdev)
+void vfio_pci_liveupdate_put_back(struct vfio_pci_core_device *vdev)
 {
 	lockdep_assert_held(&vdev->vdev.dev_set->lock);
-	if (!vdev->incoming)
-		return false;
 	vfio_pci_liveupdate_save(vdev, vdev->incoming);
-	return true;
 }
 
 /**
  * vfio_pci_core_register_liveupdate - let the devices of a driver be carried
  * @ops: of the driver, vfio-pci itself
- *
- * Return: 0, or what liveupdate_register_file_handler() says.
  */
-int vfio_pci_core_register_liveupdate(const struct vfio_device_ops *ops)
+void vfio_pci_core_register_liveupdate(const struct vfio_device_ops *ops)
 {
 	int ret;
 
 	if (!liveupdate_enabled())
-		return 0;
+		return;
 	vfio_pci_liveupdate_ops = ops;
 	ret = liveupdate_register_file_handler(&vfio_pci_liveupdate_handler);
 	if (ret) {
 		vfio_pci_liveupdate_ops = NULL;
 		pr_err("devices can't be preserved: %d\n", ret);
 	}
-	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_register_liveupdate);
 
