@@ -58,6 +58,9 @@ void carried_work(struct carried *carried, bool interrupts)
 	static uint64_t seed;
 	char *mem = carried->area.mem;
 
+	/* Why not was told before. */
+	if (!carried->driver.ops)
+		return;
 	luo_fill(mem + CARRIED_FROM, WORK_LENGTH, ++seed);
 	memset(mem + CARRIED_TO, 0, WORK_LENGTH);
 	CHECK_EQ(driver_copy(&carried->driver, CARRIED_TO, CARRIED_FROM, WORK_LENGTH), 0);
