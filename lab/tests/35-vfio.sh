@@ -5,7 +5,7 @@
 . "$REPO/lab/vm.sh"
 
 INITRD=$(vm_vfio)
-export INITRD
+export INITRD MEM=1G
 
 disk=$OUT/vfio.disk
 truncate -s 1M "$disk"
@@ -16,10 +16,30 @@ QEMU_EXTRA+=" -device pcie-root-port,id=rp2,chassis=2,slot=2,addr=06.0"
 QEMU_EXTRA+=" -device x3130-upstream,id=switch,bus=rp2"
 QEMU_EXTRA+=" -device xio3130-downstream,id=down,bus=switch,chassis=3,slot=3"
 QEMU_EXTRA+=" -drive if=none,id=disk,format=raw,snapshot=on,file=$disk -device nvme,bus=down,drive=disk,serial=1"
+QEMU_EXTRA+=" -device pcie-root-port,id=rp3,chassis=4,slot=4,addr=08.0 -device nvme-subsys,id=nvm"
+QEMU_EXTRA+=" -device nvme,bus=rp3,subsys=nvm,serial=2,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2"
 QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0"
 QEMU_EXTRA+=" -device edu,bus=bridge,addr=01.0 -device edu,bus=bridge,addr=02.0"
 export QEMU_EXTRA
 
-APPEND="luo.mode=vfio" vm_run vfio "luo: mode vfio stage : 0"
+# What works without live update, and what of it needs no kexec.
+APPEND="luo.mode=vfio vfio_pci.enable_sriov=1" vm_run vfio "luo: mode vfio stage : 0"
 # A device that is not there is a test that did not run.
 check "vfio: nothing was skipped" sh -c "! grep '# SKIP' '$LOGS/vfio.results'"
+
+# console NAME TEXT: a run has said it.
+console() { check "$1: it is told: $2" grep -qF "$2" "$LOGS/$1.console"; }
+
+kexec="luo.mode=vfio-kexec luo.stage=0"
+APPEND="$kexec luo.hops=3" vm_run vfio-kexec "luo: mode vfio-kexec stage 3: 0"
+
+# What would number buses and assign windows anew must not (pitfall 21).
+APPEND="$kexec luo.hops=1 luo.next=pci=assign-busses;realloc" \
+	vm_run vfio-assign-pitfall-21 "luo: mode vfio-kexec stage 1: 0"
+console vfio-assign-pitfall-21 "pci=assign-busses is ignored here"
+
+# A device that is gone.
+APPEND="$kexec luo.hops=1 luo.only=replaced" vm_run vfio-replaced "luo: mode vfio-kexec stage 1: 0"
+console vfio-replaced "this is another device"
+APPEND="$kexec luo.hops=1 luo.only=missing" vm_run vfio-missing "luo: mode vfio-kexec stage 1: 0"
+console vfio-missing "was handed over, and is not there"

@@ -4,7 +4,7 @@
 #
 #	luo.mode=selftest		run the tests that need no kexec, or luo.tests=A,B
 #	luo.mode=vfio			run the tests of vfio-pci that need no kexec, or
-#					those that luo.tests=-v,VARIANT,-t,NAME selects
+#					of luo.tests=A,B
 #	luo.mode=vfio-kexec luo.hops=N	go through N kexecs with vfio_kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=chain luo.hops=N	a long chain of kexecs with luo_chain
@@ -71,8 +71,12 @@ selftest)
 	(exit $bad)
 	;;
 vfio)
-	# shellcheck disable=SC2046
-	vfio_pci_test $(option tests | tr , " ")
+	bad=0
+	tests=$(option tests | tr , " ")
+	for test in ${tests:-vfio_pci_test vfio_liveupdate_test}; do
+		"$test" || bad=1
+	done
+	(exit $bad)
 	;;
 vfio-kexec)
 	# shellcheck disable=SC2046

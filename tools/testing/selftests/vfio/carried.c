@@ -58,6 +58,9 @@ void carried_work(struct carried *carried, bool interrupts)
 	static uint64_t seed;
 	char *mem = carried->area.mem;
 
+	/* Why not was told before. */
+	if (!carried->driver.ops)
+		return;
 	luo_fill(mem + CARRIED_FROM, WORK_LENGTH, ++seed);
 	memset(mem + CARRIED_TO, 0, WORK_LENGTH);
 	CHECK_EQ(driver_copy(&carried->driver, CARRIED_TO, CARRIED_FROM, WORK_LENGTH), 0);
@@ -176,7 +179,7 @@ static void bytes_same(struct carried *carried, const char *what, const uint8_t 
 static void bridges_same(struct carried *carried, const struct looks *now,
 			 const struct looks *before)
 {
-	uint32_t i;
+	uint32_t i, acs = 0;
 	int at;
 
 	CHECK_EQ(now->nr_bridges, before->nr_bridges);
@@ -190,10 +193,15 @@ static void bridges_same(struct carried *carried, const struct looks *now,
 		bytes_same(carried, "bridge", raw, old, PCI_BRIDGE_CONTROL,
 			   PCI_BRIDGE_CONTROL + 2);
 		at = pci_extended_capability(old, PCI_EXTENDED_SIZE, PCI_EXT_CAP_ID_ACS);
-		if (at > 0)
-			bytes_same(carried, "ACS", raw, old, at + PCI_ACS_CTRL,
-				   at + PCI_ACS_CTRL + 2);
+		if (at < 0)
+			continue;
+		bytes_same(carried, "ACS", raw, old, at + PCI_ACS_CTRL, at + PCI_ACS_CTRL + 2);
+		/* Isolated as it is at boot: requests may not turn back. */
+		CHECK(raw[at + PCI_ACS_CTRL] & PCI_ACS_RR);
+		acs++;
 	}
+	/* Root ports have it. */
+	CHECK(!now->nr_bridges || acs || carried->ops == &edu_ops);
 }
 
 /* Pitfall 21: what makes it reachable; pitfall 22: it was not reset. */
@@ -206,7 +214,8 @@ void carried_looks_same(struct carried *carried)
 	CHECK_EQ(strcmp(now.address, before->address), 0);
 	CHECK_EQ(now.group, before->group);
 	CHECK_EQ(now.config_size, before->config_size);
-	CHECK(before->config_size >= PCI_CONFIG_SIZE);
+	CHECK_EQ(before->config_size, carried->ops == &edu_ops ?
+		 PCI_CONFIG_SIZE : PCI_EXTENDED_SIZE);
 	bytes_same(carried, "config", now.config, before->config, 0, before->config_size);
 	bytes_same(carried, "raw", now.raw, before->raw, 0, PCI_STATUS);
 	bytes_same(carried, "raw", now.raw, before->raw, PCI_CLASS_REVISION, PCI_STD_HEADER_SIZEOF);

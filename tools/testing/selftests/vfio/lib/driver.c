@@ -26,14 +26,19 @@ const struct dma_driver_ops *driver_find(uint16_t vendor, uint16_t device)
 	return NULL;
 }
 
+/* Without an error it has a driver then. */
 static int set_up(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area)
 {
-	driver->ops = driver_find(vfio_config_get(device, PCI_VENDOR_ID, 2),
-				  vfio_config_get(device, PCI_DEVICE_ID, 2));
-	if (!driver->ops)
+	const struct dma_driver_ops *ops;
+
+	driver->ops = NULL;
+	ops = driver_find(vfio_config_get(device, PCI_VENDOR_ID, 2),
+			  vfio_config_get(device, PCI_DEVICE_ID, 2));
+	if (!ops)
 		return -ENODEV;
-	if (!device->bars[0].mem)
+	if (!device->bars[0].mem || !area->mem)
 		return -ENXIO;
+	driver->ops = ops;
 	driver->device = device;
 	driver->area = area;
 	driver->state = (char *)area->mem + DRIVER_STATE;
@@ -45,11 +50,12 @@ static int set_up(struct dma_driver *driver, struct vfio_device *device, struct 
 /* Nothing is expected of the device; it may do DMA then. */
 int driver_init(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area)
 {
-	struct dma_driver_header *header = area->mem;
+	struct dma_driver_header *header;
 	int err = set_up(driver, device, area);
 
 	if (err)
 		return err;
+	header = area->mem;
 	memset(area->mem, 0, AREA_BUFFERS);
 	snprintf(header->name, sizeof(header->name), "%s", driver->ops->name);
 	header->iova = area->iova;
@@ -63,11 +69,12 @@ int driver_init(struct dma_driver *driver, struct vfio_device *device, struct dm
  */
 int driver_resume(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area)
 {
-	struct dma_driver_header *header = area->mem;
+	struct dma_driver_header *header;
 	int err = set_up(driver, device, area);
 
 	if (err)
 		return err;
+	header = area->mem;
 	if (strncmp(header->name, driver->ops->name, sizeof(header->name)) ||
 	    header->iova != area->iova)
 		return -EINVAL;
