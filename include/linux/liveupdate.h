@@ -62,6 +62,10 @@ struct liveupdate_file_op_args {
  *	retrieved so far, for who looks on; a negative errno if that is not known.
  *	May be called at any time before retrieve() has worked, and after it has
  *	failed in passing; changes nothing.
+ * @renewable: retrieve() is called again if the file is asked for when nobody
+ *	has it any more; the one of before is closed. A process may die with a
+ *	file in a state that its successor can't use. What retrieve() needs has
+ *	to last until finish().
  *
  * All are called under the mutex of the session, in process context.
  */
@@ -78,6 +82,7 @@ struct liveupdate_file_ops {
 	void (*finish)(struct liveupdate_file_op_args *args);
 	unsigned long (*get_id)(struct file *file);
 	loff_t (*get_size)(const struct liveupdate_file_op_args *args);
+	bool renewable;
 };
 
 /**

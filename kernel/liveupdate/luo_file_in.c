@@ -174,6 +174,17 @@ static int luo_file_restore(struct luo_file_set *set, struct luo_file *file)
 	return file->has_id ? 0 : luo_file_claim_id(file);
 }
 
+/* Its owner is gone, and so is all that it can be used with. */
+static void luo_file_renew(struct luo_file *file)
+{
+	if (file->retrieve_status != 1 || !file->handler->ops->renewable ||
+	    file_count(file->file) != 1)
+		return;
+	fput(file->file);
+	file->file = NULL;
+	file->retrieve_status = 0;
+}
+
 /**
  * luo_file_set_retrieve - get a file that was handed over
  * @set: files of a session that was handed over, attached
@@ -194,6 +205,7 @@ int luo_file_set_retrieve(struct luo_file_set *set, u64 token,
 
 	if (!file)
 		return -ENOENT;
+	luo_file_renew(file);
 	ret = luo_file_restore(set, file);
 	if (ret)
 		return ret;

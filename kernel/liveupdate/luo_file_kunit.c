@@ -234,6 +234,30 @@ static void luo_file_retrieve(struct kunit *test)
 	unpreserve_all(other);
 }
 
+static void luo_file_retrieve_renews(struct kunit *test)
+{
+	struct luo_file_set *set = handed_over(test, 1);
+	struct file *file = NULL;
+
+	luo_kunit_set_renewable(true);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), 0);
+	EXPECT_EVENTS(test, RETRIEVE(0));
+	/* Nobody has it. */
+	KUNIT_EXPECT_EQ(test, LOCKED(set, luo_file_set_retrieve(set, 10, &file)), 0);
+	EXPECT_EVENTS(test, RETRIEVE(0));
+	/* Somebody has. */
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), 0);
+	fput(file);
+	luo_kunit_fail(LUO_KUNIT_RETRIEVE, 0, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), -ENOMEM);
+	KUNIT_EXPECT_FALSE(test, finish(set));
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), 0);
+	luo_kunit_set_renewable(false);
+	KUNIT_EXPECT_EQ(test, retrieve(set, 10), 0);
+	EXPECT_EVENTS(test, RETRIEVE(0), RETRIEVE(0));
+	KUNIT_EXPECT_TRUE(test, finish(set));
+}
+
 static void luo_file_retrieve_fails(struct kunit *test)
 {
 	static const int passing[] = { -ENOMEM, -EINTR, -EAGAIN };
@@ -503,6 +527,7 @@ static struct kunit_case luo_file_cases[] = {
 	KUNIT_CASE(luo_file_no_handler),
 	KUNIT_CASE(luo_file_freeze_fails),
 	KUNIT_CASE(luo_file_retrieve),
+	KUNIT_CASE(luo_file_retrieve_renews),
 	KUNIT_CASE(luo_file_retrieve_fails),
 	KUNIT_CASE(luo_file_discard),
 	KUNIT_CASE(luo_file_token_of_other),

@@ -131,7 +131,7 @@ static void luo_kunit_finish(struct liveupdate_file_op_args *args)
 		       args->serialized_data);
 }
 
-static const struct liveupdate_file_ops luo_kunit_ops = {
+static struct liveupdate_file_ops luo_kunit_ops = {
 	.owner = THIS_MODULE,
 	.can_preserve = luo_kunit_can_preserve,
 	.preserve = luo_kunit_preserve,
@@ -144,6 +144,12 @@ static const struct liveupdate_file_ops luo_kunit_ops = {
 	.get_id = luo_kunit_get_id,
 	.get_size = luo_kunit_get_size,
 };
+
+/* Is a file that nobody has retrieved again? */
+void luo_kunit_set_renewable(bool renewable)
+{
+	luo_kunit_ops.renewable = renewable;
+}
 
 struct liveupdate_file_handler luo_kunit_handler = {
 	.ops = &luo_kunit_ops,

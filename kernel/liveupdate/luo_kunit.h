@@ -84,6 +84,7 @@ do {									\
 
 int luo_kunit_init(struct kunit *test);
 void luo_kunit_exit(struct kunit *test);
+void luo_kunit_set_renewable(bool renewable);
 void luo_kunit_fail(enum luo_kunit_op op, unsigned int skip, int error);
 void luo_kunit_forget_events(void);
 void luo_kunit_add_record(void *record);

@@ -212,16 +212,24 @@ static struct pci_dev *vfio_pci_liveupdate_find_device(const struct vfio_pci_ser
 	return NULL;
 }
 
-/* With the device locked, so that it keeps its driver. */
+/* The device is locked, so that it keeps its driver. */
+static struct vfio_pci_core_device *vfio_pci_liveupdate_bound(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *vdev = pci_get_drvdata(pdev);
+
+	device_lock_assert(&pdev->dev);
+	return pdev->dev.driver && vdev && vdev->vdev.ops == vfio_pci_liveupdate_ops ?
+		vdev : NULL;
+}
+
 static struct file *vfio_pci_liveupdate_open(struct pci_dev *pdev,
 					     const struct vfio_pci_ser *ser)
 {
-	struct vfio_pci_core_device *vdev = pci_get_drvdata(pdev);
+	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_bound(pdev);
 	struct vfio_pci_ser *incoming __free(kvfree) = NULL;
 	struct file *file;
 
-	device_lock_assert(&pdev->dev);
-	if (!pdev->dev.driver || !vdev || vdev->vdev.ops != vfio_pci_liveupdate_ops) {
+	if (!vdev) {
 		pci_err(pdev, "live update: it has no driver yet\n");
 		return ERR_PTR(-EAGAIN);
 	}
@@ -234,7 +242,9 @@ static struct file *vfio_pci_liveupdate_open(struct pci_dev *pdev,
 	if (IS_ERR(file))
 		return file;
 	guard(mutex)(&vdev->vdev.dev_set->lock);
-	vdev->incoming = no_free_ptr(incoming);
+	/* If it was retrieved before, what is there is what it has become since. */
+	if (!vdev->incoming)
+		vdev->incoming = no_free_ptr(incoming);
 	return file;
 }
 
@@ -254,12 +264,14 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 		       PCI_BUS_NUM(ser->bdf), PCI_SLOT(ser->bdf), PCI_FUNC(ser->bdf));
 		return -ENODEV;
 	}
-	scoped_guard(device, &pdev->dev)
-		file = vfio_pci_liveupdate_open(pdev, ser);
+	/* Who takes the driver away may be waiting for the file of before. */
+	if (!device_trylock(&pdev->dev))
+		return -EAGAIN;
+	file = vfio_pci_liveupdate_open(pdev, ser);
+	device_unlock(&pdev->dev);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	args->file = file;
-	kho_restore_free((void *)ser);
 	return 0;
 }
 
@@ -272,33 +284,34 @@ static bool vfio_pci_liveupdate_can_finish(struct liveupdate_file_op_args *args)
 	return false;
 }
 
-/* Nobody wants it: it is an ordinary device, as after boot. */
-static void vfio_pci_liveupdate_discard(u64 phys)
+static void vfio_pci_liveupdate_forget(struct vfio_pci_core_device *vdev)
 {
-	const struct vfio_pci_ser *ser = vfio_pci_liveupdate_find_ser(phys);
-	struct pci_dev *pdev = ser ? vfio_pci_liveupdate_find_device(ser) : NULL;
-
-	if (pdev)
-		pci_liveupdate_finish(pdev);
-	pci_dev_put(pdev);
-	if (ser)
-		kho_restore_free((void *)ser);
+	guard(mutex)(&vdev->vdev.dev_set->lock);
+	kvfree(vdev->incoming);
+	vdev->incoming = NULL;
 }
 
+/* From now on it is an ordinary device; if nobody wants it, as after boot. */
 static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
+	const struct vfio_pci_ser *ser = vfio_pci_liveupdate_find_ser(args->serialized_data);
+	struct pci_dev *pdev __free(pci_dev_put) = NULL;
 	struct vfio_pci_core_device *vdev;
 
-	if (args->retrieve_status <= 0) {
-		vfio_pci_liveupdate_discard(args->serialized_data);
+	if (!ser)
 		return;
+	pdev = vfio_pci_liveupdate_find_device(ser);
+	if (args->file) {
+		vfio_pci_liveupdate_forget(vfio_pci_liveupdate_vdev(args->file));
+	} else if (pdev) {
+		guard(device)(&pdev->dev);
+		vdev = vfio_pci_liveupdate_bound(pdev);
+		if (vdev)
+			vfio_pci_liveupdate_forget(vdev);
 	}
-	vdev = vfio_pci_liveupdate_vdev(args->file);
-	scoped_guard(mutex, &vdev->vdev.dev_set->lock) {
-		kvfree(vdev->incoming);
-		vdev->incoming = NULL;
-	}
-	pci_liveupdate_finish(vdev->pdev);
+	if (pdev)
+		pci_liveupdate_finish(pdev);
+	kho_restore_free((void *)ser);
 }
 
 static const struct liveupdate_file_ops vfio_pci_liveupdate_file_ops = {
@@ -312,6 +325,7 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_file_ops = {
 	.can_finish = vfio_pci_liveupdate_can_finish,
 	.finish = vfio_pci_liveupdate_finish,
 	.get_id = vfio_pci_liveupdate_get_id,
+	.renewable = true,
 };
 
 static struct liveupdate_flb *const vfio_pci_liveupdate_flbs[] = {
