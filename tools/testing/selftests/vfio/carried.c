@@ -231,6 +231,7 @@ void carried_finish(struct carried *carried)
 	/* Not before it is whole again. */
 	CHECK_EQ(luo_preserve(session, carried->device.fd, 1), -EBUSY);
 	close(session);
+	CHECK_EQ(vfio_cdev_open(carried->address), -EBUSY);
 	CHECK_EQ(luo_finish(carried->session), 0);
 	close(carried->session);
 	/* It is one like any other now, with a user. */

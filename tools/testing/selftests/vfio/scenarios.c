@@ -52,8 +52,27 @@ static void e1000e_before(void)
 	before(&e1000e);
 }
 
+/* No other driver gets it by hand either, and it is not lost while it has none. */
+static void change_driver(struct carried *carried)
+{
+	char driver[32] = "";
+	int session;
+
+	CHECK_EQ(pci_find(carried->ops->vendor, carried->ops->device, carried->nth,
+			  carried->address), 0);
+	CHECK_EQ(pci_bind(carried->address, carried->ops->kernel_driver), -ENODEV);
+	CHECK_EQ(pci_driver(carried->address, driver, sizeof(driver)), 0);
+	CHECK_EQ(strcmp(driver, "vfio-pci"), 0);
+	CHECK_EQ(pci_unbind(carried->address), 0);
+	session = luo_retrieve_session(dev, carried->name);
+	CHECK_EQ(luo_retrieve(session, TOKEN_DEVICE), -EAGAIN);
+	close(session);
+	CHECK_EQ(pci_bind(carried->address, "vfio-pci"), 0);
+}
+
 static void e1000e_after(void)
 {
+	change_driver(&e1000e);
 	after(&e1000e);
 }
 
@@ -62,17 +81,18 @@ static void nvme_before(void)
 	before(&nvme);
 }
 
-/* Who has got it back is gone before it is finished. */
-static void close_early(struct carried *carried)
+/* Who has got it back is gone before it is finished, and has bound it or not. */
+static void close_early(struct carried *carried, bool bound)
 {
 	int session = luo_retrieve_session(dev, carried->name);
 	struct vfio_device device;
 	struct iommu iommu;
 
 	CHECK(session >= 0);
-	CHECK_EQ(iommu_open(&iommu), 0);
 	CHECK_EQ(vfio_adopt(&device, carried->address, luo_retrieve(session, TOKEN_DEVICE)), 0);
-	CHECK_EQ(vfio_bind(&device, &iommu), 0);
+	CHECK_EQ(iommu_open(&iommu), 0);
+	if (bound)
+		CHECK_EQ(vfio_bind(&device, &iommu), 0);
 	vfio_close(&device);
 	iommu_close(&iommu);
 	close(session);
@@ -82,7 +102,7 @@ static void close_early(struct carried *carried)
 static void nvme_after(void)
 {
 	carried_is_kept(&nvme);
-	close_early(&nvme);
+	close_early(&nvme, false);
 	carried_is_kept(&nvme);
 	carried_retrieve(&nvme);
 	carried_bind(&nvme);
@@ -92,6 +112,12 @@ static void nvme_after(void)
 	CHECK_EQ(vfio_hot_reset(&nvme.device), -EBUSY);
 	carried_finish(&nvme);
 	carried_work(&nvme, true);
+}
+
+static void owner_dies_after(void)
+{
+	close_early(&nvme, true);
+	after(&nvme);
 }
 
 /*
@@ -229,6 +255,7 @@ const struct scenario scenarios[] = {
 	{ "e1000e_behind_a_root_port_pitfall_21", e1000e_before, e1000e_after },
 	{ "nvme_behind_a_switch_pitfall_22", nvme_before, nvme_after },
 	{ "two_in_a_group", group_before, group_after },
+	{ "owner_dies_pitfall_22", nvme_before, owner_dies_after, .special = 1 },
 	{ "replaced", replaced_before, gone_after, .special = 1 },
 	{ "missing", missing_before, gone_after, .special = 1 },
 	{}

@@ -200,9 +200,11 @@ TEST_F(device, interrupts_come)
 			ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
 		for (i = 0; i < 3; i++) {
 			EXPECT_EQ(0, ops->interrupt(&self->driver));
-			EXPECT_EQ(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
+			/* One more is no harm: there were some when it was set up. */
+			EXPECT_LE(1, vfio_irq_wait(eventfd, VFIO_WAIT_MS));
 		}
 		EXPECT_EQ(0, vfio_irq_disable(&self->device, ops->irq_index));
+		vfio_irq_wait(eventfd, 0);
 		EXPECT_EQ(0, ops->interrupt(&self->driver));
 		EXPECT_EQ(-ETIMEDOUT, vfio_irq_wait(eventfd, 50));
 		close(eventfd);
