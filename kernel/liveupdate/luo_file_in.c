@@ -182,6 +182,7 @@ static void luo_file_renew(struct luo_file *file)
 		return;
 	fput(file->file);
 	file->file = NULL;
+	file->wanted = false;
 	file->retrieve_status = 0;
 }
 
