@@ -29,7 +29,7 @@ without_foreign_races() {
 		# A report that does not end is one of its own.
 		if (NR - line > 120) { ours = 1; flush() }
 		if (/ of [0-9]+ bytes by /) frames = 0
-		if (/\+0x/ && frames++ < 4 && /[] ](luo|kho|liveupdate|memfd)_[a-z0-9_.]*\+0x/) ours = 1
+		if (/\+0x/ && frames++ < 4 && /[] ](luo|kho|liveupdate|memfd|pci_liveupdate|vfio_pci_liveupdate|vfio_liveupdate)_[a-z0-9_.]*\+0x/) ours = 1
 		next
 	}
 	{ print }

@@ -35,7 +35,7 @@ fi
 step "kernel-$FLAVOUR" build "$FLAVOUR"
 export KERNEL=$OUT/build-$FLAVOUR/arch/x86/boot/bzImage
 export MODULE=$OUT/build-$FLAVOUR/kernel/liveupdate/luo_test_handler.ko
-for test in 10-kunit 20-kselftest 60-chain 65-fuzz; do
+for test in 10-kunit 20-kselftest 35-vfio 60-chain 65-fuzz; do
 	suite "$test" "$REPO/lab/tests/$test.sh"
 done
 suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2

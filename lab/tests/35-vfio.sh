@@ -5,7 +5,7 @@
 . "$REPO/lab/vm.sh"
 
 INITRD=$(vm_vfio)
-export INITRD MEM=1G
+export INITRD MEM=${MEM:-1G}
 
 disk=$OUT/vfio.disk
 truncate -s 1M "$disk"
@@ -38,8 +38,10 @@ APPEND="$kexec luo.hops=1 luo.next=pci=assign-busses;realloc" \
 	vm_run vfio-assign-pitfall-21 "luo: mode vfio-kexec stage 1: 0"
 console vfio-assign-pitfall-21 "pci=assign-busses is ignored here"
 
-# A device that is gone.
-APPEND="$kexec luo.hops=1 luo.only=replaced" vm_run vfio-replaced "luo: mode vfio-kexec stage 1: 0"
-console vfio-replaced "this is another device"
-APPEND="$kexec luo.hops=1 luo.only=missing" vm_run vfio-missing "luo: mode vfio-kexec stage 1: 0"
-console vfio-missing "was handed over, and is not there"
+# Devices that are gone, and records of them that make no sense.
+APPEND="$kexec luo.hops=5 luo.only=device_is_gone" \
+	vm_run vfio-gone "luo: mode vfio-kexec stage 5: 0"
+console vfio-gone "this is another device"
+console vfio-gone "was handed over, and is not there"
+console vfio-gone "devices will be reset"
+console vfio-gone "a device is described by nonsense"

@@ -6,6 +6,9 @@
 /* A transfer of the edu takes 100 ms, of however few bytes. */
 #define WORK_LENGTH	1024
 
+/* Of what was copied last. */
+static uint64_t seed;
+
 static struct looks *looks_of(struct carried *carried)
 {
 	return (struct looks *)((char *)carried->area.mem + CARRIED_LOOKS);
@@ -55,7 +58,6 @@ static void interrupt(struct carried *carried)
 
 void carried_work(struct carried *carried, bool interrupts)
 {
-	static uint64_t seed;
 	char *mem = carried->area.mem;
 
 	/* Why not was told before. */
@@ -67,6 +69,12 @@ void carried_work(struct carried *carried, bool interrupts)
 	check(luo_is_filled(mem + CARRIED_TO, WORK_LENGTH, seed), "%s: DMA", carried->name);
 	if (interrupts)
 		interrupt(carried);
+}
+
+void carried_data_are_there(struct carried *carried)
+{
+	CHECK(luo_is_filled((char *)carried->area.mem + CARRIED_TO, WORK_LENGTH,
+			    looks_of(carried)->seed));
 }
 
 /* Those in its group that need its iommu are to be stopped before. */
@@ -86,6 +94,7 @@ static void look(struct carried *carried, struct looks *looks)
 	uint32_t i;
 
 	memset(looks, 0, sizeof(*looks));
+	looks->seed = seed;
 	strcpy(looks->address, carried->address);
 	strcpy(address, carried->address);
 	looks->group = pci_group(carried->address);

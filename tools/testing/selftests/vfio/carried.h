@@ -22,6 +22,8 @@
 
 /* What is to be the same in the next kernel. */
 struct looks {
+	/* of what is at CARRIED_TO */
+	uint64_t seed;
 	char address[PCI_ADDRESS_SIZE];
 	int group;
 	/* as its user sees it; as it is */
@@ -59,6 +61,8 @@ struct carried {
 void carried_start(struct carried *carried);
 /* Is it at work? DMA both ways, and an interrupt. */
 void carried_work(struct carried *carried, bool interrupts);
+/* What it was copying when it was preserved. */
+void carried_data_are_there(struct carried *carried);
 void carried_stop(struct carried *carried);
 
 /* Into a session of its name, and what it looks like is noted down. */
