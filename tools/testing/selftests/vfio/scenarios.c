@@ -86,9 +86,10 @@ static void change_driver(struct carried *carried)
 
 	CHECK_EQ(pci_find(carried->ops->vendor, carried->ops->device, carried->nth,
 			  carried->address), 0);
-	CHECK_EQ(pci_bind(carried->address, carried->ops->kernel_driver), -ENODEV);
-	CHECK_EQ(pci_driver(carried->address, driver, sizeof(driver)), 0);
-	CHECK_EQ(strcmp(driver, "vfio-pci"), 0);
+	/* Whether it has none then or the one it had before does not matter. */
+	CHECK(pci_bind(carried->address, carried->ops->kernel_driver) < 0);
+	pci_driver(carried->address, driver, sizeof(driver));
+	CHECK(strcmp(driver, carried->ops->kernel_driver));
 	CHECK_EQ(pci_unbind(carried->address), 0);
 	session = luo_retrieve_session(dev, carried->name);
 	CHECK_EQ(luo_retrieve(session, TOKEN_DEVICE), -EAGAIN);
