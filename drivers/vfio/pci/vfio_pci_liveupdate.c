@@ -386,6 +386,18 @@ void vfio_pci_liveupdate_put_back(struct vfio_pci_core_device *vdev)
 }
 
 /**
+ * vfio_pci_liveupdate_remove - a device is to be taken away from its driver
+ * @vdev: the device
+ *
+ * That waits until nobody has its file: tell who has it.
+ */
+void vfio_pci_liveupdate_remove(struct vfio_pci_core_device *vdev)
+{
+	if (pci_liveupdate_held(vdev->pdev) & PCI_LIVEUPDATE_PRESERVED)
+		pci_warn(vdev->pdev, "live update: it goes away once its session has let go of it\n");
+}
+
+/**
  * vfio_pci_core_register_liveupdate - let the devices of a driver be carried
  * @ops: of the driver, vfio-pci itself
  */
