@@ -393,7 +393,8 @@ void vfio_pci_liveupdate_put_back(struct vfio_pci_core_device *vdev)
  */
 void vfio_pci_liveupdate_remove(struct vfio_pci_core_device *vdev)
 {
-	if (pci_liveupdate_held(vdev->pdev) & PCI_LIVEUPDATE_PRESERVED)
+	if (READ_ONCE(vdev->vdev.open_count) &&
+	    pci_liveupdate_held(vdev->pdev) & PCI_LIVEUPDATE_PRESERVED)
 		pci_warn(vdev->pdev, "live update: it goes away once its session has let go of it\n");
 }
 
