@@ -66,24 +66,24 @@ FIXTURE_TEARDOWN(device)
 	iommu_close(&self->iommu);
 }
 
-static uint8_t *at(FIXTURE_DATA(device) *self, size_t offset)
+static uint8_t *at(struct dma_area *area, size_t offset)
 {
-	return (uint8_t *)self->area.mem + offset;
+	return (uint8_t *)area->mem + offset;
 }
 
-static void fill(FIXTURE_DATA(device) *self, uint8_t seed)
+static void fill(struct dma_area *area, size_t length, uint8_t seed)
 {
 	size_t i;
 
-	for (i = 0; i < self->length; i++)
-		at(self, FROM)[i] = i * 31 + (i >> 8) + seed;
-	memset(at(self, TO), 0, self->length + 1);
+	for (i = 0; i < length; i++)
+		at(area, FROM)[i] = i * 31 + (i >> 8) + seed;
+	memset(at(area, TO), 0, length + 1);
 }
 
-static bool is_copied(FIXTURE_DATA(device) *self)
+/* That, and not a byte more. */
+static bool is_copied(struct dma_area *area, size_t length)
 {
-	return !memcmp(at(self, FROM), at(self, TO), self->length) &&
-	       !at(self, TO)[self->length];
+	return !memcmp(at(area, FROM), at(area, TO), length) && !at(area, TO)[length];
 }
 
 TEST_F(device, identity)
@@ -154,14 +154,15 @@ TEST_F(device, bar_is_sized)
 TEST_F(device, dma_goes_both_ways)
 {
 	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
-	fill(self, 1);
+	fill(&self->area, self->length, 1);
 	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, self->length / 512 * 512 ?:
 				 self->length));
-	EXPECT_EQ(0, memcmp(at(self, FROM), at(self, TO), self->length / 512 * 512));
+	EXPECT_EQ(0, memcmp(at(&self->area, FROM), at(&self->area, TO),
+			    self->length / 512 * 512));
 	if (variant->ops->unit == 1) {
-		fill(self, 2);
+		fill(&self->area, self->length, 2);
 		EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, self->length));
-		EXPECT_TRUE(is_copied(self));
+		EXPECT_TRUE(is_copied(&self->area, self->length));
 	}
 }
 
@@ -173,15 +174,15 @@ TEST_F(device, driver_is_resumed)
 
 	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
 	for (i = 0; i < 3; i++) {
-		fill(self, i);
+		fill(&self->area, self->length, i);
 		ASSERT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
 	}
 	ASSERT_EQ(0, driver_resume(&other, &self->device, &self->area));
 	/* Rings go around, where there are some. */
 	for (i = 0; i < (variant->ops == &edu_ops ? 1 : 300); i++) {
-		fill(self, 10 + i);
+		fill(&self->area, self->length, 10 + i);
 		ASSERT_EQ(0, driver_copy(&other, TO, FROM, variant->ops->unit));
-		ASSERT_EQ(0, memcmp(at(self, FROM), at(self, TO), variant->ops->unit));
+		ASSERT_EQ(0, memcmp(at(&self->area, FROM), at(&self->area, TO), variant->ops->unit));
 	}
 	/* What it was to find is not there. */
 	memset(self->area.mem, 0, DRIVER_STATE);
@@ -215,7 +216,7 @@ TEST_F(device, interrupts_come)
 TEST_F(device, dma_faults)
 {
 	struct kernel_log log;
-	void *hidden = at(self, TO);
+	void *hidden = at(&self->area, TO);
 	char iova[32];
 	uint8_t *copy;
 	size_t i;
@@ -224,7 +225,7 @@ TEST_F(device, dma_faults)
 	/* The area, mapped again without one page. */
 	ASSERT_EQ(0, iommu_unmap(&self->iommu, self->area.iova, self->area.size));
 	ASSERT_EQ(0, iommu_map(&self->iommu, self->area.iova, self->area.mem, TO));
-	fill(self, 3);
+	fill(&self->area, self->length, 3);
 	copy = malloc(self->length);
 	ASSERT_NE(NULL, copy);
 	for (i = 0; i < self->length; i++)
@@ -246,7 +247,7 @@ TEST_F(device, dma_faults)
 			       self->area.size - TO));
 	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
 	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
-	EXPECT_EQ(0, memcmp(at(self, FROM), hidden, variant->ops->unit));
+	EXPECT_EQ(0, memcmp(at(&self->area, FROM), hidden, variant->ops->unit));
 }
 
 TEST_F(device, reset)
@@ -266,9 +267,9 @@ TEST_F(device, reset)
 		EXPECT_EQ(-ESTALE, driver_resume(&self->driver, &self->device, &self->area));
 	}
 	ASSERT_EQ(0, driver_init(&self->driver, &self->device, &self->area));
-	fill(self, 4);
+	fill(&self->area, self->length, 4);
 	EXPECT_EQ(0, driver_copy(&self->driver, TO, FROM, variant->ops->unit));
-	EXPECT_EQ(0, memcmp(at(self, FROM), at(self, TO), variant->ops->unit));
+	EXPECT_EQ(0, memcmp(at(&self->area, FROM), at(&self->area, TO), variant->ops->unit));
 }
 
 /* A reset of the bus, where there is one; it is no device's choice to forget then. */
