@@ -109,8 +109,8 @@ static void look(struct carried *carried, struct looks *looks)
 
 	memset(looks, 0, sizeof(*looks));
 	looks->seed = seed;
-	strcpy(looks->address, carried->address);
-	strcpy(address, carried->address);
+	memcpy(looks->address, carried->address, PCI_ADDRESS_SIZE);
+	memcpy(address, carried->address, PCI_ADDRESS_SIZE);
 	looks->group = pci_group(carried->address);
 	looks->config_size = carried->device.config_size;
 	CHECK_EQ(vfio_config_read(&carried->device, 0, looks->config, looks->config_size),
@@ -118,9 +118,9 @@ static void look(struct carried *carried, struct looks *looks)
 	CHECK_EQ(pci_config_raw(carried->address, looks->raw, sizeof(looks->raw)),
 		 sizeof(looks->raw));
 	for (i = 0; i < CARRIED_BRIDGES && !pci_bridge_above(address, bridge); i++) {
-		strcpy(looks->bridges[i].address, bridge);
+		memcpy(looks->bridges[i].address, bridge, PCI_ADDRESS_SIZE);
 		pci_config_raw(bridge, looks->bridges[i].raw, sizeof(looks->bridges[i].raw));
-		strcpy(address, bridge);
+		memcpy(address, bridge, PCI_ADDRESS_SIZE);
 	}
 	looks->nr_bridges = i;
 }

@@ -261,9 +261,11 @@ TEST_F(luo, bridges_are_held)
 
 	ASSERT_EQ(0, use(&used, &nvme_ops, 0));
 	ASSERT_EQ(0, luo_preserve(session, used.device.fd, 1));
-	strcpy(at, used.address);
-	for (; !pci_bridge_above(at, above); strcpy(at, above), n++)
+	memcpy(at, used.address, PCI_ADDRESS_SIZE);
+	for (; !pci_bridge_above(at, above); n++) {
 		EXPECT_EQ(-EBUSY, pci_write(above, "remove", "1"));
+		memcpy(at, above, PCI_ADDRESS_SIZE);
+	}
 	/* A root port and the two ends of the switch. */
 	EXPECT_EQ(3, n);
 	EXPECT_TRUE(works(&used));

@@ -21,7 +21,7 @@
 
 #define EDU_MAGIC		0x010000ed
 #define EDU_BUFFER		0x40000
-#define EDU_ADDRESSES		(1ULL << 28)
+#define EDU_ADDRESSES		0x10000000ULL
 
 /* What its registers hold. */
 struct edu_state {
