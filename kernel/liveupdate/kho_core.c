@@ -480,6 +480,7 @@ static int __init kho_write_metadata(void)
 /* After page_alloc_init_late(), and before anybody wants to preserve. */
 static int __init kho_init(void)
 {
+	void *fdt;
 	int err;
 
 	kho_scratch_release();
@@ -495,15 +496,18 @@ static int __init kho_init(void)
 	err = kho_memory_create();
 	if (err)
 		goto off;
-	kho_out.fdt = kho_alloc_preserve(PAGE_SIZE);
-	if (IS_ERR(kho_out.fdt)) {
-		err = PTR_ERR(kho_out.fdt);
-		kho_out.fdt = NULL;
+	fdt = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(fdt)) {
+		err = PTR_ERR(fdt);
 		goto off;
 	}
+	kho_out.fdt = fdt;
 	err = kho_write_metadata();
-	if (err)
+	if (err) {
+		kho_out.fdt = NULL;
+		kho_unpreserve_free(fdt);
 		goto off;
+	}
 	kho_debugfs_init(kho_in.fdt, kho_out.fdt);
 	return 0;
 
