@@ -2,14 +2,14 @@
 # The tests on kernels that look closely, and are slow: those that need no other
 # kernel, fewer hops, and a fuzzer that runs long.
 #
-#	[FLAVOURS="debug kcsan"] [FUZZ_SECONDS=600] [CHAIN_HOPS=4] lab/test-debug.sh
+#	[FLAVOURS="debug kcsan"] [FUZZ_SECONDS=600] [CHAIN_HOPS=6] lab/test-debug.sh
 #
 # The last line is "N passed, N failed, N skipped". Logs are in out/log-FLAVOUR.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/suite.sh"
 . "$(dirname "$0")/vm.sh"
 
-export FUZZ_SECONDS=${FUZZ_SECONDS:-600} CHAIN_HOPS=${CHAIN_HOPS:-4}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-600} CHAIN_HOPS=${CHAIN_HOPS:-6}
 export MEM=${MEM:-4G} TIMEOUT=${TIMEOUT:-3600}
 
 # vm_kernel says where the kernel is; a step may only say what went wrong.
