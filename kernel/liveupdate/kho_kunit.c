@@ -233,24 +233,26 @@ static int kho_test_go_offline(unsigned long pfn, unsigned long nr_pages)
 	return notifier_to_errno(ret);
 }
 
+/* In pieces of 8 pages, which is what a page of KASAN's shadow is for. */
 static void kho_memory_test_hotplug(struct kunit *test)
 {
-	struct folio *folio = folio_alloc(GFP_KERNEL, 4);
+	struct folio *folio;
 	unsigned long pfn;
 
 	if (!IS_ENABLED(CONFIG_MEMORY_HOTPLUG))
 		kunit_skip(test, "memory does not go off line");
+	folio = folio_alloc(GFP_KERNEL, 7);
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	pfn = folio_pfn(folio);
-	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 16), 0);
-	KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn + 4), 4), 0);
-	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 5), -EBUSY);
-	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn + 7, 9), -EBUSY);
-	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 4), 0);
-	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn + 8, 8), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 128), 0);
+	KUNIT_EXPECT_EQ(test, kho_preserve_pages(pfn_to_page(pfn + 32), 32), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 40), -EBUSY);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn + 56, 72), -EBUSY);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 32), 0);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn + 64, 64), 0);
 	KUNIT_EXPECT_EQ(test, kho_test_go_offline(0, pfn + KHO_MAP_AREA_PAGES), -EBUSY);
-	kho_unpreserve_pages(pfn_to_page(pfn + 4), 4);
-	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 16), 0);
+	kho_unpreserve_pages(pfn_to_page(pfn + 32), 32);
+	KUNIT_EXPECT_EQ(test, kho_test_go_offline(pfn, 128), 0);
 	folio_put(folio);
 }
 

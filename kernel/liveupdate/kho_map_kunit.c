@@ -240,43 +240,6 @@ static void kho_map_test_corrupt_pitfall_10(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), 0);
 }
 
-/* Whatever bits a node is made of, the check comes to an end. */
-static void kho_map_test_mutations(struct kunit *test)
-{
-	struct kho_map *map = test->priv;
-	struct rnd_state rnd;
-	unsigned long nr;
-	unsigned int i, refused = 0;
-
-	for (i = 0; i < 64; i++)
-		KUNIT_ASSERT_EQ(test, kho_map_add(map, i * 0x3331 & ~0xfUL, 4), 0);
-	prandom_seed_state(&rnd, 37);
-	for (i = 0; i < 100000; i++) {
-		u64 *node = map->root, *slot = node;
-		u32 where = prandom_u32_state(&rnd);
-		unsigned int level, depth = where & 3;
-		u64 saved;
-
-		/* Down to a node of the tree, then one bit of an entry. */
-		for (level = 0; level <= depth; level++) {
-			unsigned int j;
-
-			for (j = 0; j < 512 && !node[j]; j++)
-				;
-			slot = &node[j];
-			node = phys_to_virt(*slot);
-		}
-		saved = *slot;
-		*slot ^= 1ULL << ((where >> 8) & 63);
-		refused += !!kho_test_check(map, &nr);
-		*slot = saved;
-	}
-	/* The others point to zeroed memory, or are bits of a leaf. */
-	KUNIT_EXPECT_GT(test, refused, 50000U);
-	KUNIT_EXPECT_EQ(test, kho_test_check(map, &nr), 0);
-	KUNIT_EXPECT_EQ(test, nr, 64UL * 16);
-}
-
 static struct kunit_case kho_map_cases[] = {
 	KUNIT_CASE(kho_map_test_keys),
 	KUNIT_CASE(kho_map_test_layout),
@@ -285,7 +248,6 @@ static struct kunit_case kho_map_cases[] = {
 	KUNIT_CASE(kho_map_test_random),
 	KUNIT_CASE(kho_map_test_overlap),
 	KUNIT_CASE(kho_map_test_corrupt_pitfall_10),
-	KUNIT_CASE(kho_map_test_mutations),
 	{}
 };
 
