@@ -35,9 +35,9 @@ fi
 step "kernel-$FLAVOUR" build "$FLAVOUR"
 export KERNEL=$OUT/build-$FLAVOUR/arch/x86/boot/bzImage
 export MODULE=$OUT/build-$FLAVOUR/kernel/liveupdate/luo_test_handler.ko
-for test in 10-kunit 20-kselftest 60-chain 65-fuzz; do
-	suite "$test" "$REPO/lab/tests/$test.sh"
-done
-suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2
+# The longest one last.
+for test in 10-kunit 20-kselftest; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 suite module vm module "module luo.stage=0" 1
+suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2
+for test in 60-chain 65-fuzz; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 [ "$failed" = 0 ]
