@@ -419,7 +419,6 @@ TEST_F(luo, freeze_pitfall_7)
 		ASSERT_EQ(0, luo_preserve(sessions[i], fds[i], 2));
 	}
 	ASSERT_EQ(0, luo_preserve(sessions[1], memfd, 1));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "100"));
 	luo_log_hide();
 	for (nth = 1; injected && nth < 200; nth++) {
 		/* So that the table has to be made anew. */
@@ -429,7 +428,7 @@ TEST_F(luo, freeze_pitfall_7)
 		}
 		before = level();
 		frozen = luo_test_calls("freeze") - luo_test_calls("unfreeze");
-		ASSERT_EQ(0, luo_late_failure(nth, &error, &injected));
+		ASSERT_EQ(0, luo_late_failure(0, nth, &error, &injected));
 		failed += error != -EINVAL;
 		EXPECT_TRUE(error == -EINVAL || (injected && error == -ENOMEM));
 		EXPECT_EQ(frozen, luo_test_calls("freeze") - luo_test_calls("unfreeze"));
@@ -448,7 +447,6 @@ TEST_F(luo, freeze_pitfall_7)
 	TH_LOG("freeze: %d points hit, %d of them made it fail", nth - 2, failed);
 	for (i = 0; i <= holes; i++)
 		EXPECT_EQ(1, luo_file_is_filled(memfd, i * LUO_PAGE, LUO_PAGE, i));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
 	for (i = 0; i < 3; i++) {
 		close(fds[i]);
 		close(sessions[i]);
