@@ -260,7 +260,7 @@ TEST_F(luo, race_with_reboot_pitfall_6)
 	if (access("/next/bzImage", R_OK))
 		SKIP(return, "no kernel to load in /next");
 	/* In the middle of the freeze, at its end and after it. */
-	for (delay = 90; delay <= 110; delay += 2) {
+	for (delay = 80; delay <= 200; delay += 12) {
 		struct race races[5] = {};
 		bool injected;
 
@@ -274,7 +274,7 @@ TEST_F(luo, race_with_reboot_pitfall_6)
 			ASSERT_GE(races[i].session, 0);
 			races[i].memfd = luo_memfd_filled(4 * LUO_PAGE, i);
 			ASSERT_EQ(0, luo_preserve(races[i].session, races[i].memfd, 1));
-			races[i].delay = delay * 1000 + i * 50;
+			races[i].delay = (delay * 10 + i * 24) * 100;
 		}
 		/* The one to be preserved is another one. */
 		close(races[1].memfd);
