@@ -2,14 +2,14 @@
 # The tests on kernels that look closely, and are slow: those that need no other
 # kernel, fewer hops, and a fuzzer that runs long.
 #
-#	[FLAVOURS="debug kcsan"] [FUZZ_SECONDS=600] [CHAIN_HOPS=4] lab/test-debug.sh
+#	[FLAVOURS="debug kcsan"] [FUZZ_SECONDS=600] [CHAIN_HOPS=6] lab/test-debug.sh
 #
 # The last line is "N passed, N failed, N skipped". Logs are in out/log-FLAVOUR.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/suite.sh"
 . "$(dirname "$0")/vm.sh"
 
-export FUZZ_SECONDS=${FUZZ_SECONDS:-600} CHAIN_HOPS=${CHAIN_HOPS:-4}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-600} CHAIN_HOPS=${CHAIN_HOPS:-6}
 export MEM=${MEM:-4G} TIMEOUT=${TIMEOUT:-3600}
 
 # vm_kernel says where the kernel is; a step may only say what went wrong.
@@ -35,9 +35,9 @@ fi
 step "kernel-$FLAVOUR" build "$FLAVOUR"
 export KERNEL=$OUT/build-$FLAVOUR/arch/x86/boot/bzImage
 export MODULE=$OUT/build-$FLAVOUR/kernel/liveupdate/luo_test_handler.ko
-for test in 10-kunit 20-kselftest 35-vfio 60-chain 65-fuzz; do
-	suite "$test" "$REPO/lab/tests/$test.sh"
-done
-suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2
+# The longest one last.
+for test in 10-kunit 20-kselftest 35-vfio; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 suite module vm module "module luo.stage=0" 1
+suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2
+for test in 60-chain 65-fuzz; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 [ "$failed" = 0 ]

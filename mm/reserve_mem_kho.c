@@ -205,28 +205,34 @@ static int __init reserve_mem_write_fdt(void *fdt)
 	return err ? -ENOSPC : 0;
 }
 
+static int __init reserve_mem_hand_over(void)
+{
+	void *fdt;
+	int err;
+
+	if (!nr_regions || !kho_is_enabled())
+		return 0;
+	fdt = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(fdt))
+		return PTR_ERR(fdt);
+	err = reserve_mem_write_fdt(fdt);
+	if (!err)
+		err = kho_add_subtree(MEMBLOCK_KHO_NODE, fdt, fdt_totalsize(fdt));
+	if (err)
+		kho_unpreserve_free(fdt);
+	return err;
+}
+
 /* After kho_init(), which releases the gaps. */
 static int __init reserve_mem_kho_init(void)
 {
 	const void *old = reserve_mem_fdt();
-	void *fdt;
-	int err;
+	int err = reserve_mem_hand_over();
 
-	if (nr_regions && kho_is_enabled()) {
-		fdt = kho_alloc_preserve(PAGE_SIZE);
-		if (IS_ERR(fdt))
-			return PTR_ERR(fdt);
-		err = reserve_mem_write_fdt(fdt);
-		if (!err)
-			err = kho_add_subtree(MEMBLOCK_KHO_NODE, fdt,
-					      fdt_totalsize(fdt));
-		if (err) {
-			kho_unpreserve_free(fdt);
-			return err;
-		}
-	}
+	if (err)
+		pr_err("what is in reserve_mem= can't be handed over: %d\n", err);
 	if (old)
 		kho_restore_free((void *)old);
-	return 0;
+	return err;
 }
 late_initcall(reserve_mem_kho_init);

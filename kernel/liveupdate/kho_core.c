@@ -28,7 +28,6 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
-#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kstrtox.h>
 #include <linux/libfdt.h>
@@ -36,14 +35,12 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
 #include <linux/utsname.h>
 
 #include "kho_core.h"
-#include "kho_damage.h"
 #include "kho_debugfs.h"
 #include "kho_memory.h"
 #include "kho_scratch.h"
@@ -285,6 +282,17 @@ static int kho_update_fdt(void)
 }
 
 /**
+ * kho_fdt_phys - where the outgoing FDT is
+ *
+ * Context: from kho_init() on, with KHO enabled.
+ * Return: its physical address, the same until the kexec.
+ */
+phys_addr_t kho_fdt_phys(void)
+{
+	return virt_to_phys(kho_out.fdt);
+}
+
+/**
  * kho_add_subtree - hand a blob over to the next kernel under a name
  * @name: unique, must stay valid until kho_remove_subtree()
  * @blob: in memory that the caller has preserved
@@ -472,6 +480,7 @@ static int __init kho_write_metadata(void)
 /* After page_alloc_init_late(), and before anybody wants to preserve. */
 static int __init kho_init(void)
 {
+	void *fdt;
 	int err;
 
 	kho_scratch_release();
@@ -487,15 +496,18 @@ static int __init kho_init(void)
 	err = kho_memory_create();
 	if (err)
 		goto off;
-	kho_out.fdt = kho_alloc_preserve(PAGE_SIZE);
-	if (IS_ERR(kho_out.fdt)) {
-		err = PTR_ERR(kho_out.fdt);
-		kho_out.fdt = NULL;
+	fdt = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(fdt)) {
+		err = PTR_ERR(fdt);
 		goto off;
 	}
+	kho_out.fdt = fdt;
 	err = kho_write_metadata();
-	if (err)
+	if (err) {
+		kho_out.fdt = NULL;
+		kho_unpreserve_free(fdt);
 		goto off;
+	}
 	kho_debugfs_init(kho_in.fdt, kho_out.fdt);
 	return 0;
 
@@ -505,123 +517,3 @@ off:
 	return err;
 }
 core_initcall(kho_init);
-
-/**
- * kho_cmdline_off - does the command line of an image turn an option off?
- * @image: of kexec_file_load(), being loaded
- * @option: name of a boolean early parameter
- *
- * Context: process context, may sleep.
- * Return: 1 if it does, 0 if not, or -ENOMEM.
- */
-int kho_cmdline_off(const struct kimage *image, const char *option)
-{
-	char *copy __free(kfree) = NULL, *args, *param, *value;
-	bool on = true, last;
-
-	if (!image->cmdline_buf_len)
-		return 0;
-	copy = kmemdup_nul(image->cmdline_buf, image->cmdline_buf_len, GFP_KERNEL);
-	if (!copy)
-		return -ENOMEM;
-
-	args = skip_spaces(copy);
-	while (*args) {
-		args = next_arg(args, &param, &value);
-		if (!value && !strcmp(param, "--"))
-			break;
-		/* The last one counts, and nonsense does not. */
-		if (value && !strcmp(param, option) && !kstrtobool(value, &last))
-			on = last;
-	}
-	return !on;
-}
-
-/**
- * kho_fill_kimage - add the handover to an image that is being loaded
- * @image: of kexec_file_load()
- *
- * Context: process context, the kexec lock is held.
- * Return: 0 or a negative errno.
- */
-int kho_fill_kimage(struct kimage *image)
-{
-	const struct kho_scratch_ser *scratch;
-	struct kexec_buf kbuf = {
-		.image = image,
-		.mem = KEXEC_BUF_MEM_UNKNOWN,
-		.buf_align = SZ_64K,
-		.buf_max = ULONG_MAX,
-		.top_down = true,
-	};
-	unsigned int nr;
-	int err;
-
-	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
-		return 0;
-
-	err = kho_cmdline_off(image, "kho");
-	if (err < 0)
-		return err;
-	if (err) {
-		pr_warn("the kernel that is loaded has kho=off: it gets no handover\n");
-		return 0;
-	}
-
-	scratch = kho_scratch_table(&nr);
-	kbuf.bufsz = nr * sizeof(*scratch);
-	kbuf.memsz = kbuf.bufsz;
-	/* Freed with the image's other buffers: nothing of it is allocated. */
-	kbuf.buffer = (void *)scratch;
-	err = kexec_add_buffer(&kbuf);
-	if (err)
-		return err;
-
-	image->kho.fdt = virt_to_phys(kho_out.fdt);
-	image->kho.scratch = kbuf.mem;
-	image->kho.scratch_size = kbuf.bufsz;
-	kho_damage_load(image);
-	return 0;
-}
-
-/**
- * kho_check_image - will the loaded image get the handover?
- *
- * Context: the kexec lock is held.
- * Return: 0 if it will; -ENOENT if there is no image, or one of kexec_load(), or
- * one with kho=off.
- */
-int kho_check_image(void)
-{
-	return kexec_image && kexec_image->kho.fdt ? 0 : -ENOENT;
-}
-
-/**
- * kho_walk_scratch - look for room for a segment in scratch
- * @kbuf: the segment
- * @func: called for each region, ends the walk by a value other than 0
- *
- * Return: -EOPNOTSUPP if the segment may lie anywhere, otherwise the last value
- * of @func.
- */
-int kho_walk_scratch(struct kexec_buf *kbuf,
-		     int (*func)(struct resource *res, void *arg))
-{
-	const struct kho_scratch_ser *scratch;
-	unsigned int nr, i;
-	int ret = 0;
-
-	if (!kho_enable || kbuf->image->type == KEXEC_TYPE_CRASH)
-		return -EOPNOTSUPP;
-
-	scratch = kho_scratch_table(&nr);
-	for (i = 0; i < nr && !ret; i++) {
-		struct resource res = {
-			.start = scratch[i].addr,
-			.end = scratch[i].addr + scratch[i].size - 1,
-		};
-
-		ret = func(&res, kbuf);
-	}
-	return ret;
-}

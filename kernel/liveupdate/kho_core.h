@@ -6,6 +6,8 @@
 
 struct kho_metadata_ser;
 
+phys_addr_t kho_fdt_phys(void);
+
 #if IS_ENABLED(CONFIG_KUNIT)
 int kho_read_fdt(const void *fdt, u64 *map_phys);
 int kho_find_blob(const void *fdt, const char *name, u64 *phys, u64 *size);

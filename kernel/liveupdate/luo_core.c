@@ -374,6 +374,7 @@ static int __init luo_early_init(void)
 		ret = luo_namespace_init();
 	if (ret) {
 		luo_on = false;
+		pr_err("off, no memory: nothing can be retrieved or preserved\n");
 		return ret;
 	}
 	luo_debugfs_init();
@@ -390,8 +391,10 @@ static int __init luo_init(void)
 		return 0;
 	luo_sysfs_init(&luo_number);
 	ret = misc_register(&luo_device);
-	if (ret)
+	if (ret) {
 		luo_on = false;
+		pr_err("off: there is no device: %d\n", ret);
+	}
 	return ret;
 }
 late_initcall(luo_init);

@@ -85,6 +85,8 @@ int luo_session_retrieve(struct luo_session *session, u64 token,
 int luo_session_finish(struct luo_session *session);
 
 /* both */
+struct luo_session *luo_session_alloc(const char *name, bool incoming);
+void luo_session_free(struct luo_session *session);
 int luo_session_unpreserve(struct luo_session *session, u64 token);
 void luo_session_close(struct luo_session *session);
 

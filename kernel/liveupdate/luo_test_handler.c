@@ -22,9 +22,9 @@
  *
  *	freeze_delay_ms=N
  *
- * makes each freeze take that long, so that something else can happen
- * meanwhile: a kexec image that is unloaded then makes the kexec fail after the
- * freeze.
+ * makes each freeze take that long, or until somebody sets it to 0, so that
+ * something else can happen meanwhile: a kexec image that is unloaded then makes
+ * the kexec fail after the freeze.
  *
  *	calls
  *
@@ -44,6 +44,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/miscdevice.h>
@@ -190,6 +191,15 @@ MODULE_PARM_DESC(calls, "how often each operation was called");
 static unsigned int luo_test_freeze_delay_ms;
 module_param_named(freeze_delay_ms, luo_test_freeze_delay_ms, uint, 0600);
 MODULE_PARM_DESC(freeze_delay_ms, "how long it takes to freeze a file");
+
+static void luo_test_delay(void)
+{
+	unsigned long end = jiffies +
+			    msecs_to_jiffies(READ_ONCE(luo_test_freeze_delay_ms));
+
+	while (READ_ONCE(luo_test_freeze_delay_ms) && time_before(jiffies, end))
+		fsleep(USEC_PER_MSEC);
+}
 
 /* Count the call; 0, or the error that was ordered. */
 static int luo_test_enter(enum luo_test_op op)
@@ -378,8 +388,7 @@ static int luo_test_freeze(struct liveupdate_file_op_args *args)
 	struct luo_test_ser *ser = args->private_data;
 	int ret;
 
-	if (luo_test_freeze_delay_ms)
-		msleep(luo_test_freeze_delay_ms);
+	luo_test_delay();
 	ret = luo_test_enter(LUO_TEST_FREEZE);
 	if (!ret && test->peer)
 		ret = liveupdate_get_token_outgoing(args->session, test->peer,

@@ -173,10 +173,19 @@ static void compare(const char *what, size_t offset)
 	result(good, what);
 }
 
+/* How many standard errors chance goes astray once in a thousand: Student's t. */
+static double student(int freedom)
+{
+	static const double t[] = { 636.6, 31.60, 12.92, 8.61, 6.87, 5.96, 5.41, 5.04, 4.78, 4.59 };
+	int nr = ARRAY_SIZE(t);
+
+	return t[(freedom < nr ? freedom : nr) - 1];
+}
+
 /*
  * Least squares over the hops: what is gained at each hop. It must be less than
- * half a page away from none, or, in a chain too short for that, be within three
- * standard errors of it.
+ * half a page away from none, or, in a chain too short for that, no farther than
+ * chance goes.
  */
 static void trend(const char *what, size_t offset)
 {
@@ -204,7 +213,7 @@ static void trend(const char *what, size_t offset)
 	error = sqrt(rest / (n - 2) / (sxx - sx * sx / n));
 	printf("# %s: %.0f to %.0f pages, %+.3f at each hop (standard error %.3f)\n",
 	       what, min, max, slope, error);
-	result(fabs(slope) < 0.5 || fabs(slope) < 3 * error, what);
+	result(fabs(slope) < 0.5 || fabs(slope) < student(n - 2) * error, what);
 }
 
 static void look_back(void)

@@ -17,6 +17,8 @@
  * Results are KTAP.
  */
 #define _GNU_SOURCE
+#include <sys/klog.h>
+
 #include "luo_hostile.h"
 #include "luo_scenario.h"
 

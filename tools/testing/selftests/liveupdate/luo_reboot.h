@@ -10,6 +10,9 @@
 
 #define TEST_DELAY	"/sys/module/luo_test_handler/parameters/freeze_delay_ms"
 
+/* Longer than anything takes: it ends when somebody writes 0. */
+#define LUO_LONG_DELAY	"600000"
+
 /* What threads do in the middle of a reboot is timed from its beginning. */
 static atomic_bool luo_rebooting;
 
@@ -20,45 +23,66 @@ static inline void luo_wait_in_reboot(useconds_t delay)
 	usleep(delay);
 }
 
+/* Returns in the middle of the freeze, or when there won't be one. */
+static inline void luo_wait_for_freeze(void)
+{
+	char state[16] = "";
+	int fd;
+
+	while (luo_rebooting && strcmp(state, "frozen\n")) {
+		usleep(1000);
+		memset(state, 0, sizeof(state));
+		fd = open("/sys/kernel/liveupdate/state", O_RDONLY | O_CLOEXEC);
+		if (read(fd, state, sizeof(state) - 1) < 0)
+			state[0] = '\0';
+		close(fd);
+	}
+}
+
 /* Takes the image away while a file is being frozen. */
+struct luo_late {
+	pthread_t thread;
+	useconds_t delay;
+	int error;
+};
+
 static inline void *luo_unload_late(void *arg)
 {
-	bool *done = arg;
-	int tries;
+	struct luo_late *late = arg;
 
-	luo_wait_in_reboot(10 * 1000);
+	luo_wait_for_freeze();
 	/* Somebody else may be at it. */
-	for (tries = 0; tries < 100 && !*done; tries++) {
-		*done = !luo_kexec_unload();
-		usleep(*done ? 0 : 1000);
-	}
+	do {
+		late->error = luo_kexec_unload();
+	} while (late->error == -EBUSY && !usleep(1000));
+	usleep(late->delay);
+	luo_write(TEST_DELAY, "0");
 	return NULL;
 }
 
 /*
- * A kexec that fails after everything was frozen and handed over, for which
- * freezing has to take its time (TEST_DELAY). 0 if it did; if @nth, that
- * allocation of it fails too.
+ * A kexec that fails after everything was frozen and handed over, which takes
+ * @delay and no less than it takes to have the image away. There has to be a file
+ * of the test device. 0 if it did; if @nth, that allocation of it fails too.
  */
-static inline int luo_late_failure(int nth, int *error, bool *injected)
+static inline int luo_late_failure(useconds_t delay, int nth, int *error, bool *injected)
 {
-	bool unloaded = false;
-	pthread_t thread;
+	struct luo_late late = { .delay = delay };
 
 	*injected = false;
-	if (luo_kexec_load_kernel(""))
-		return -1;
-	if (pthread_create(&thread, NULL, luo_unload_late, &unloaded))
+	if (luo_kexec_load_kernel("") || luo_write(TEST_DELAY, LUO_LONG_DELAY))
 		return -1;
 	luo_rebooting = true;
+	if (pthread_create(&late.thread, NULL, luo_unload_late, &late))
+		return -1;
 	if (nth)
 		luo_fail_nth(nth);
 	*error = luo_kexec();
 	if (nth)
 		*injected = luo_has_failed();
-	pthread_join(thread, NULL);
 	luo_rebooting = false;
-	return unloaded ? 0 : -1;
+	pthread_join(late.thread, NULL);
+	return late.error;
 }
 
 /* Nobody else must know it: without this file a kexec would not fail. */
@@ -96,10 +120,8 @@ static inline int luo_fail_to_reboot(int dev, unsigned int how)
 			luo_kexec_unload();
 		}
 	} else {
-		luo_write(TEST_DELAY, "300");
-		if (luo_late_failure(0, &err, &injected))
+		if (luo_late_failure(0, 0, &err, &injected))
 			expected = 1;
-		luo_write(TEST_DELAY, "0");
 	}
 	close(fd);
 	close(session);

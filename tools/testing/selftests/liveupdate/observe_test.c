@@ -334,6 +334,7 @@ static void *watch_freeze(void *arg)
 	/* So the image was there when the reboot began, and can go. */
 	watcher->other = read_session("other");
 	watcher->unloaded = !luo_kexec_unload();
+	luo_write(TEST_DELAY, "0");
 	return NULL;
 }
 
@@ -348,14 +349,13 @@ TEST_F(luo, frozen)
 	ASSERT_EQ(0, luo_preserve(session, fd, 1));
 	ASSERT_EQ(0, luo_preserve(other, memfd, 1));
 	ASSERT_EQ(0, luo_kexec_load_kernel(""));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "3000"));
+	ASSERT_EQ(0, luo_write(TEST_DELAY, LUO_LONG_DELAY));
 	ASSERT_EQ(0, luo_trace_events(true));
 	ASSERT_EQ(0, pthread_create(&watcher.thread, NULL, watch_freeze, &watcher));
 	EXPECT_EQ(-EINVAL, luo_kexec());
 	watcher.stop = true;
 	pthread_join(watcher.thread, NULL);
 	ASSERT_EQ(0, luo_trace_events(false));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
 	EXPECT_TRUE(watcher.frozen);
 	EXPECT_TRUE(watcher.unloaded);
 	EXPECT_TRUE(luo_has_line(watcher.other, "state:\tfrozen"));

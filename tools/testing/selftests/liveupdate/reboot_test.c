@@ -76,8 +76,9 @@ static void *replace_image(void *arg)
 {
 	int *err = arg;
 
-	luo_wait_in_reboot(10 * 1000);
+	luo_wait_for_freeze();
 	*err = luo_kexec_load_kernel("kho=off");
+	luo_write(TEST_DELAY, "0");
 	return NULL;
 }
 
@@ -90,14 +91,13 @@ TEST_F(luo, image_is_replaced_late)
 		SKIP(return, "no kernel to load in /next");
 	ASSERT_EQ(0, luo_preserve(session, fd, 1));
 	ASSERT_EQ(0, luo_kexec_load_kernel(""));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "3000"));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, replace_image, &err));
+	ASSERT_EQ(0, luo_write(TEST_DELAY, LUO_LONG_DELAY));
 	luo_rebooting = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, replace_image, &err));
 	EXPECT_EQ(-EINVAL, luo_kexec());
 	luo_rebooting = false;
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, err);
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
 	ASSERT_EQ(0, luo_kexec_unload());
 	EXPECT_EQ(0, luo_unpreserve(session, 1));
 	close(fd);
@@ -171,13 +171,12 @@ TEST_F(luo, kexec_fails_late_pitfall_7)
 		SKIP(return, "no kernel to load in /next");
 	ASSERT_EQ(0, luo_preserve(session, memfd, 1));
 	ASSERT_EQ(0, luo_preserve(session, fd, 2));
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "200"));
 	preserved = luo_read_number(PRESERVED_PAGES);
 	for (i = 0; i < 3; i++) {
 		int frozen = luo_test_calls("freeze"), unfrozen = luo_test_calls("unfreeze");
 		uint64_t number = i;
 
-		ASSERT_EQ(0, luo_late_failure(0, &error, &injected));
+		ASSERT_EQ(0, luo_late_failure(0, 0, &error, &injected));
 		EXPECT_EQ(-EINVAL, error);
 		EXPECT_EQ(frozen + 1, luo_test_calls("freeze"));
 		EXPECT_EQ(unfrozen + 1, luo_test_calls("unfreeze"));
@@ -188,7 +187,6 @@ TEST_F(luo, kexec_fails_late_pitfall_7)
 		EXPECT_EQ(-1, ftruncate(memfd, 0));
 		EXPECT_EQ(-EEXIST, luo_create(self->dev, "s"));
 	}
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
 	close(fd);
 	close(session);
 	EXPECT_EQ(0, ftruncate(memfd, 0));
@@ -261,9 +259,8 @@ TEST_F(luo, race_with_reboot_pitfall_6)
 
 	if (access("/next/bzImage", R_OK))
 		SKIP(return, "no kernel to load in /next");
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "100"));
 	/* In the middle of the freeze, at its end and after it. */
-	for (delay = 90; delay <= 110; delay += 2) {
+	for (delay = 80; delay <= 200; delay += 12) {
 		struct race races[5] = {};
 		bool injected;
 
@@ -277,14 +274,14 @@ TEST_F(luo, race_with_reboot_pitfall_6)
 			ASSERT_GE(races[i].session, 0);
 			races[i].memfd = luo_memfd_filled(4 * LUO_PAGE, i);
 			ASSERT_EQ(0, luo_preserve(races[i].session, races[i].memfd, 1));
-			races[i].delay = delay * 1000 + i * 50;
+			races[i].delay = (delay * 10 + i * 24) * 100;
 		}
 		/* The one to be preserved is another one. */
 		close(races[1].memfd);
 		races[1].memfd = luo_memfd_filled(4 * LUO_PAGE, 9);
 		for (i = 0; i < 5; i++)
 			ASSERT_EQ(0, pthread_create(&races[i].thread, NULL, racers[i], &races[i]));
-		ASSERT_EQ(0, luo_late_failure(0, &error, &injected));
+		ASSERT_EQ(0, luo_late_failure(100 * 1000, 0, &error, &injected));
 		EXPECT_EQ(-EINVAL, error);
 		for (i = 0; i < 5; i++)
 			pthread_join(races[i].thread, NULL);
@@ -314,7 +311,6 @@ TEST_F(luo, race_with_reboot_pitfall_6)
 		EXPECT_EQ(self->preserved, luo_read_number(PRESERVED_PAGES));
 	}
 	TH_LOG("%d of %d came while nothing could be changed", refused, 11 * 5);
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "0"));
 }
 
 TEST_HARNESS_MAIN

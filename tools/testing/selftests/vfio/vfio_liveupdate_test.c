@@ -357,14 +357,12 @@ TEST_F(luo, aborted_kexec_is_undone_pitfall_7)
 	EXPECT_TRUE(used.driver.ops->is_running(&used.driver));
 	EXPECT_TRUE(works(&used));
 
-	ASSERT_EQ(0, luo_write(TEST_DELAY, "300"));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, intrude, &intruder));
-	ASSERT_EQ(0, luo_late_failure(0, &err, &injected));
+	ASSERT_EQ(0, luo_late_failure(300 * 1000, 0, &err, &injected));
 	EXPECT_GT(0, err);
 	pthread_join(thread, NULL);
 	EXPECT_TRUE(intruder.config_refused);
 	EXPECT_TRUE(intruder.irqs_refused);
-	EXPECT_EQ(0, luo_write(TEST_DELAY, "0"));
 	EXPECT_TRUE(used.driver.ops->is_running(&used.driver));
 	EXPECT_TRUE(works(&used));
 	EXPECT_EQ(0, vfio_config_set(&used.device, PCI_INTERRUPT_LINE, 1, 0x55));
