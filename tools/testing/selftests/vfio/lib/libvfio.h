@@ -24,7 +24,7 @@
 #define PCI_BARS		6
 
 /* Bounds of what is waited for; nothing takes that long on a machine that works. */
-#define VFIO_WAIT_MS		20000
+#define VFIO_WAIT_MS		10000
 
 /* PCI devices as sysfs shows them (pci.c) */
 
