@@ -45,7 +45,8 @@ FIXTURE_SETUP(device)
 {
 	const struct dma_driver_ops *ops = variant->ops;
 
-	self->device.fd = self->iommu.fd = -1;
+	self->device.fd = -1;
+	self->iommu.fd = -1;
 	if (pci_find(ops->vendor, ops->device, 0, self->address))
 		SKIP(return, "there is no such device");
 	ASSERT_EQ(0, pci_bind(self->address, "vfio-pci"));

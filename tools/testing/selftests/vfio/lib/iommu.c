@@ -34,11 +34,12 @@ void iommu_close(struct iommu *iommu)
 	iommu->fd = -1;
 }
 
-static int map(struct iommu *iommu, uint64_t iova, void *mem, size_t size, uint32_t flags)
+int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size)
 {
 	struct iommu_ioas_map arg = {
 		.size = sizeof(arg),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | flags,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
 		.ioas_id = iommu->ioas,
 		.user_va = (uintptr_t)mem,
 		.length = size,
@@ -46,17 +47,6 @@ static int map(struct iommu *iommu, uint64_t iova, void *mem, size_t size, uint3
 	};
 
 	return ioctl(iommu->fd, IOMMU_IOAS_MAP, &arg) ? -errno : 0;
-}
-
-int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size)
-{
-	return map(iommu, iova, mem, size, IOMMU_IOAS_MAP_WRITEABLE);
-}
-
-/* Devices may not write it. */
-int iommu_map_readable(struct iommu *iommu, uint64_t iova, void *mem, size_t size)
-{
-	return map(iommu, iova, mem, size, 0);
 }
 
 int iommu_unmap(struct iommu *iommu, uint64_t iova, size_t size)
