@@ -52,9 +52,9 @@ bool pci_liveupdate_bus_held(struct pci_bus *bus);
 /* What is compiled is to be just what it was: not even a declaration is added. */
 #define pci_liveupdate_incoming(_dev)			((void)(_dev), 0)
 #define pci_liveupdate_held(_dev)			((void)(_dev), 0)
-#define pci_liveupdate_setup_device(_dev)		do { (void)(_dev); } while (0)
-#define pci_liveupdate_add_device(_dev)			do { (void)(_dev); } while (0)
-#define pci_liveupdate_remove_device(_dev)		do { (void)(_dev); } while (0)
+#define pci_liveupdate_setup_device(_dev)		((void)(_dev))
+#define pci_liveupdate_add_device(_dev)			((void)(_dev))
+#define pci_liveupdate_remove_device(_dev)		((void)(_dev))
 #define pci_liveupdate_had_driver(_dev, _driver)	((void)(_dev), (void)(_driver), false)
 #define pci_liveupdate_may_bind(_dev, _driver)		((void)(_dev), (void)(_driver), true)
 #define pci_liveupdate_bus_held(_bus)			((void)(_bus), false)
