@@ -8,15 +8,10 @@
  * What needs a kexec is in scenario_failure.c.
  */
 #define _GNU_SOURCE
-#include <sys/sendfile.h>
-
 #include "luo_fixture.h"
 #include "luo_reboot.h"
 
 #define MAX_POINTS	2000
-#define SHORT_KERNEL	"/tmp/bzImage"
-/* Where the header of a bzImage has its init_size. */
-#define INIT_SIZE	0x260
 
 /* Of the whole machine, or of this process. */
 struct level {
@@ -387,34 +382,12 @@ TEST_F(luo, nothing_leaks)
 		EXPECT_LT(lost, points / 16);
 }
 
-/*
- * The beginning of a kernel, which says that it needs little memory: it is loaded
- * like a whole one, but sooner.
- */
-static int open_short_kernel(void)
-{
-	int kernel = open("/next/bzImage", O_RDONLY | O_CLOEXEC);
-	int fd = open(SHORT_KERNEL, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	uint32_t size = 2 * LUO_MB;
-
-	if (kernel >= 0 && sendfile(fd, kernel, NULL, LUO_MB) == LUO_MB &&
-	    pwrite(fd, &size, sizeof(size), INIT_SIZE) == sizeof(size)) {
-		close(fd);
-		fd = open(SHORT_KERNEL, O_RDONLY | O_CLOEXEC);
-	} else {
-		close(fd);
-		fd = -1;
-	}
-	close(kernel);
-	return fd;
-}
-
 TEST_F(luo, kexec_file_load)
 {
 	static const struct step step = {
 		"load a kexec image", ask_load, undo_load, .sparse = true,
 	};
-	struct subject s = { .fd = open_short_kernel() };
+	struct subject s = { .fd = luo_short_kernel() };
 
 	if (s.fd < 0)
 		SKIP(return, "no kernel to load in /next");
