@@ -19,6 +19,7 @@
 
 #include "kho_block.h"
 #include "luo_debugfs.h"
+#include "luo_flb.h"
 #include "luo_show.h"
 
 struct luo_table_copy {
@@ -66,24 +67,50 @@ static size_t luo_table_count(struct kho_block_reader reader)
 	return nr;
 }
 
+/* A file of @size bytes, which the caller fills. */
+static u8 *luo_copy_add(struct luo_debugfs_dir *dir, struct dentry *parent,
+			const char *name, size_t size)
+{
+	struct luo_table_copy *copy;
+
+	copy = kvzalloc(struct_size(copy, data, size), GFP_KERNEL);
+	if (!copy)
+		return NULL;
+	copy->blob.data = copy->data;
+	copy->blob.size = size;
+	list_add_tail(&copy->list, &dir->copies);
+	debugfs_create_blob(name, 0400, parent, &copy->blob);
+	return copy->data;
+}
+
 static const void *luo_table_keep(struct luo_debugfs_dir *dir,
 				  struct dentry *parent, const char *name,
 				  struct kho_block_reader reader, size_t *nr)
 {
-	struct luo_table_copy *copy;
 	size_t i, size = reader.record_size;
+	u8 *copy;
 
 	*nr = luo_table_count(reader);
-	copy = kvzalloc(struct_size(copy, data, array_size(*nr, size)), GFP_KERNEL);
+	copy = luo_copy_add(dir, parent, name, array_size(*nr, size));
 	if (!copy)
 		return NULL;
 	for (i = 0; i < *nr; i++)
-		memcpy(copy->data + i * size, kho_block_next(&reader), size);
-	copy->blob.data = copy->data;
-	copy->blob.size = *nr * size;
-	list_add_tail(&copy->list, &dir->copies);
-	debugfs_create_blob(name, 0400, parent, &copy->blob);
-	return copy->data;
+		memcpy(copy + i * size, kho_block_next(&reader), size);
+	return copy;
+}
+
+static void luo_flbs_keep(struct luo_debugfs_dir *dir, u64 phys, bool own)
+{
+	const struct luo_flb_ser *flbs;
+	size_t nr;
+	u8 *copy;
+
+	flbs = luo_flb_table(phys, own, &nr);
+	if (!flbs)
+		return;
+	copy = luo_copy_add(dir, dir->dir, "flbs", nr * sizeof(*flbs));
+	if (copy)
+		memcpy(copy, flbs, nr * sizeof(*flbs));
 }
 
 static void luo_debugfs_forget(struct luo_debugfs_dir *dir)
@@ -108,6 +135,7 @@ static void luo_debugfs_keep(struct luo_debugfs_dir *dir, const char *name,
 
 	luo_debugfs_forget(dir);
 	dir->dir = debugfs_create_dir(name, luo_debugfs_root);
+	luo_flbs_keep(dir, ser->flbs_pa, own);
 	files = debugfs_create_dir("files", dir->dir);
 	session = luo_table_keep(dir, dir->dir, "sessions",
 				 luo_table_reader(ser->sessions_pa,

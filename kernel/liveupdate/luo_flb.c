@@ -375,11 +375,17 @@ static int luo_flb_add(const struct luo_flb_ser *ser)
 	return 0;
 }
 
+/* What there is room for. */
+static size_t luo_flb_max(const struct luo_flb_header_ser *header)
+{
+	return (PFN_PHYS(header->pgcnt) - sizeof(*header)) / sizeof(struct luo_flb_ser);
+}
+
 VISIBLE_IF_KUNIT int
 luo_flb_load_table(const struct luo_flb_header_ser *header)
 {
 	const struct luo_flb_ser *ser = (void *)(header + 1);
-	u64 i, max = (PFN_PHYS(header->pgcnt) - sizeof(*header)) / sizeof(*ser);
+	u64 i, max = luo_flb_max(header);
 	unsigned int nr_empty = 0;
 	int ret, error = 0;
 
@@ -411,6 +417,25 @@ static const struct luo_flb_header_ser *luo_flb_find_table(phys_addr_t phys)
 		return NULL;
 	header = phys_to_virt(phys);
 	return header->pgcnt && header->pgcnt <= 1UL << order ? header : NULL;
+}
+
+/**
+ * luo_flb_table - the table as it is
+ * @table: where it is, 0 for none
+ * @own: written by this kernel, not by the previous one
+ * @nr: out: how many records there are
+ *
+ * Return: the records, or NULL if there is no table.
+ */
+const struct luo_flb_ser *luo_flb_table(u64 table, bool own, size_t *nr)
+{
+	const struct luo_flb_header_ser *header;
+
+	header = own ? phys_to_virt(table) : luo_flb_find_table(table);
+	if (!table || !header)
+		return NULL;
+	*nr = min(header->count, luo_flb_max(header));
+	return (const struct luo_flb_ser *)(header + 1);
 }
 
 /**

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 struct liveupdate_file_handler;
+struct luo_flb_ser;
 
 /* the FLBs of a handler, and its files */
 int luo_flb_register(struct liveupdate_file_handler *handler);
@@ -17,6 +18,7 @@ void luo_flb_finish(struct liveupdate_file_handler *handler);
 int luo_flb_serialise(u64 *table);
 void luo_flb_unserialise(void);
 int luo_flb_load(u64 table);
+const struct luo_flb_ser *luo_flb_table(u64 table, bool own, size_t *nr);
 void luo_flb_refuse_all(int error);
 
 #if IS_ENABLED(CONFIG_LIVEUPDATE_KUNIT_TEST)

@@ -86,6 +86,8 @@ static void raw_after(void)
 	CHECK(raw_is(files, 128, "luo-test-v1", 12));
 	CHECK(!raw_is(files, 192, "", 1));
 	CHECK(!access("/sys/kernel/debug/liveupdate/in/sessions", F_OK));
+	/* All files of the test device need it. */
+	CHECK(raw_is("/sys/kernel/debug/liveupdate/in/flbs", 0, "luo-test-flb", 12));
 }
 
 /* Every state that a file, and the session, can be in. */
