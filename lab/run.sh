@@ -11,7 +11,9 @@
 # All CPUs of the guest share one thread: with a thread each (TCG_THREAD=multi)
 # a guest now and then dies of an int3 that another CPU has just patched away.
 #
-# What the next kernel needs is in the tar /dev/vda: bzImage and initrd.
+# What the next kernel needs is in the tar /dev/vda: bzImage and initrd. With
+# ICOUNT it is in /next from the start, and there is no disk: a guest that waits
+# for one has its clock run on, by as much as the host is busy.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/splat.sh"
 
@@ -34,10 +36,19 @@ trap 'exit 130' INT TERM
 mkdir "$work/next"
 ln -s "$(realpath "$next")" "$work/next/bzImage"
 ln -s "$(realpath "${NEXT_INITRD:-$INITRD}")" "$work/next/initrd"
-tar -C "$work/next" --mtime=@0 --owner=0 --group=0 --numeric-owner -chf "$work/next.tar" bzImage initrd
 
-smp=(-smp "${SMP:-2}")
-[ "${ICOUNT:-0}" != 1 ] || smp=(-smp 1 -icount "shift=0,sleep=off")
+if [ "${ICOUNT:-0}" = 1 ]; then
+	machine=(-smp 1 -icount "shift=0,sleep=off")
+	# An archive behind another one begins at a multiple of four bytes.
+	cat "$INITRD" >"$work/initrd"
+	truncate -s %4 "$work/initrd"
+	(cd "$work" && printf '%s\n' next next/bzImage next/initrd | cpio -oL -H newc --quiet) >>"$work/initrd"
+	initrd=$work/initrd
+else
+	machine=(-smp "${SMP:-2}" -drive "file=$work/next.tar,format=raw,if=virtio,readonly=on")
+	tar -C "$work/next" --mtime=@0 --owner=0 --group=0 --numeric-owner -chf "$work/next.tar" bzImage initrd
+	initrd=$INITRD
+fi
 # shellcheck disable=SC2206 # several words are what QEMU_EXTRA is for
 extra=(${QEMU_EXTRA:-})
 
@@ -47,10 +58,9 @@ mkfifo "$work/console"
 tee "$work/log" <"$work/console" &
 tee=$!
 qemu-system-x86_64 -M "q35,kernel-irqchip=split" -accel "tcg,thread=${TCG_THREAD:-single}" -cpu max \
-	-m "${MEM:-2G}" "${smp[@]}" -device "intel-iommu,intremap=on" \
+	-m "${MEM:-2G}" "${machine[@]}" -device "intel-iommu,intremap=on" \
 	-display none -serial stdio -monitor none -no-reboot -nodefaults \
-	-drive "file=$work/next.tar,format=raw,if=virtio,readonly=on" \
-	-kernel "$kernel" -initrd "$INITRD" \
+	-kernel "$kernel" -initrd "$initrd" \
 	-append "console=ttyS0 panic=-1 no_timer_check ${APPEND:-}" "${extra[@]}" \
 	</dev/null >"$work/console" &
 qemu=$!

@@ -8,13 +8,5 @@ step tree "$REPO/lab/tree.sh"
 step kernel "$REPO/lab/kernel.sh"
 suite check "$REPO/lab/check.sh"
 suite soundness "$REPO/lab/soundness.sh"
-tests=()
-for test in "$REPO"/lab/tests/*.sh; do
-	case $test in
-	# A disk that others keep waiting is time for the guest, and so instructions.
-	*/50-cost.sh) suite 50-cost "$test" ;;
-	*) tests+=("$test") ;;
-	esac
-done
-suites "${tests[@]}"
+suites "$REPO"/lab/tests/*.sh
 finish

@@ -10,7 +10,7 @@ mkdir -p "$LOGS"
 awk 'NR > 1 && $(NF - 1) != "-" {
 	ours = $(NF - 2)
 	target = $(NF - 1)
-	pitfall = /^preserve/ ? " (pitfall 26)" : /^boot/ ? " (pitfalls 20 and 27)" : /ratio/ ? " (pitfall 19)" : ""
+	pitfall = /^preserve/ ? " (pitfall 26)" : /^boot/ ? " (pitfalls 20 and 27)" : /ratio of a file/ ? " (pitfall 19)" : ""
 	good = ours ~ /^[0-9.]+$/ && ours > 0 && (target == "works" || ours <= target + 0)
 	name = $0
 	sub(/ +[^ ]+ +[^ ]+ +[^ ]+$/, "", name)
