@@ -316,6 +316,11 @@ VISIBLE_IF_KUNIT int luo_check_ser(const struct luo_ser *ser, size_t size)
 	return 0;
 }
 
+static const char *__init luo_table_fault(int ret)
+{
+	return ret == -ENOMEM ? "did not fit in memory" : "is damaged";
+}
+
 static void __init luo_take_over(void)
 {
 	unsigned long outgoing, files, incoming;
@@ -348,12 +353,12 @@ static void __init luo_take_over(void)
 	ret = luo_trace_all(luo_load_all,
 			    luo_session_load_all(ser->sessions_pa));
 	if (ret)
-		pr_err("the table of sessions is damaged, some are lost: %d\n",
-		       ret);
+		pr_err("the table of sessions %s, some are lost: %d\n",
+		       luo_table_fault(ret), ret);
 	ret = luo_flb_load(ser->flbs_pa);
 	if (ret)
-		pr_err("the table of shared data is damaged, some are lost: %d\n",
-		       ret);
+		pr_err("the table of shared data %s, some are lost: %d\n",
+		       luo_table_fault(ret), ret);
 	kho_restore_free((void *)ser);
 	scoped_guard(rwsem_write, &luo_reboot_lock)
 		luo_session_count(&outgoing, &files, &incoming);
