@@ -92,6 +92,19 @@ static void preserve_guest(struct vmm *vmm)
 	must(lu_client_subscribe(vmm->luod), "luod won't tell of updates");
 }
 
+/* luod was started again: it has our session still, and there is no update. */
+static void connect_again(struct vmm *vmm)
+{
+	lu_disconnect(vmm->luod);
+	while (lu_connect(NULL, &vmm->luod) || lu_client_subscribe(vmm->luod)) {
+		lu_disconnect(vmm->luod);
+		vmm->luod = NULL;
+		sleep(1);
+	}
+	printf("%s: reconnected\n", vmm->name);
+	fflush(stdout);
+}
+
 static void run_guest(struct vmm *vmm)
 {
 	vmm->guest[0] = ++vmm->state.counter;
@@ -99,25 +112,44 @@ static void run_guest(struct vmm *vmm)
 }
 
 /* The guest is stopped here: it runs only in this thread. */
-static void save(struct vmm *vmm, const struct lu_event *event)
+static int save(struct vmm *vmm, const struct lu_event *event)
 {
 	ssize_t put = pwrite(vmm->state_file, &vmm->state, sizeof(vmm->state), 0);
-	int error = put == sizeof(vmm->state) ? 0 : EIO;
 
-	must(lu_client_ready(vmm->luod, event->update, error), "luod");
+	return lu_client_ready(vmm->luod, event->update,
+			       put == sizeof(vmm->state) ? 0 : EIO);
+}
+
+/* One thing that luod has to say. Returns whether the guest is to be stopped. */
+static int listen_to_luod(struct vmm *vmm, int stopped)
+{
+	struct lu_event event;
+	int ret = lu_client_event(vmm->luod, &event);
+
+	if (!ret)
+		return stopped;
+	stopped = ret > 0 && event.type == LU_EVENT_PREPARE;
+	if (stopped)
+		ret = save(vmm, &event);
+	/* ESTALE: the update has been given up; the next event says so. */
+	if (ret < 0 && ret != -ESTALE) {
+		connect_again(vmm);
+		return 0;
+	}
+	printf("%s: %s\n", vmm->name, stopped ? "stopped" : "goes on");
+	fflush(stdout);
+	return stopped;
 }
 
 int main(int argc, char **argv)
 {
 	struct vmm vmm = { .name = argv[1] };
 	struct pollfd poller = { .events = POLLIN };
-	struct lu_event event;
 	int stopped = 0;
 
 	if (argc != 2)
 		errx(2, "usage: vmm-client NAME");
 	must(lu_connect(NULL, &vmm.luod), "luod");
-	poller.fd = lu_client_fd(vmm.luod);
 	get_guest(&vmm);
 	preserve_guest(&vmm);
 	vmm.guest = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, vmm.memory, 0);
@@ -130,13 +162,8 @@ int main(int argc, char **argv)
 	for (;;) {
 		if (!stopped)
 			run_guest(&vmm);
+		poller.fd = lu_client_fd(vmm.luod);
 		poll(&poller, 1, stopped ? -1 : 0);
-		if (must(lu_client_event(vmm.luod, &event), "luod") != 1)
-			continue;
-		stopped = event.type == LU_EVENT_PREPARE;
-		if (stopped)
-			save(&vmm, &event);
-		printf("%s: %s\n", vmm.name, stopped ? "stopped" : "goes on");
-		fflush(stdout);
+		stopped = listen_to_luod(&vmm, stopped);
 	}
 }

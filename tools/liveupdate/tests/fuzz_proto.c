@@ -134,13 +134,15 @@ static size_t make_seed(int kind, uint8_t *data)
 	struct state state = { .generation = next(100) };
 	char name[LU_NAME_SIZE];
 	struct session *session;
+	struct luod_wire wire;
 	size_t size, i;
 	void *written;
 
 	if (kind < 2) {
 		strcpy(msg.name, "vm-7");
-		luod_encode(&msg, (struct luod_wire *)data);
-		return sizeof(struct luod_wire);
+		luod_encode(&msg, &wire);
+		memcpy(data, &wire, sizeof(wire));
+		return sizeof(wire);
 	}
 	if (kind == 3) {
 		memcpy(data, text, sizeof(text) - 1);

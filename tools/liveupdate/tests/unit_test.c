@@ -98,7 +98,7 @@ TEST(policy)
 TEST(policy_errors)
 {
 	static const char * const bad[] = {
-		"deny any x", "allow", "allow any", "allow user 1000", "allow user -1 x",
+		"deny any x", "allow", "allow any", "allow user 1000",
 		"allow user 1000 x max=0", "allow user 1000 x max=5000", "allow any x y",
 		"allow any x max=1 y", "allow nobody x", "allow user 4294967295 x",
 		"allow any xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
