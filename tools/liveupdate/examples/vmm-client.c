@@ -120,25 +120,26 @@ static int save(struct vmm *vmm, const struct lu_event *event)
 			       put == sizeof(vmm->state) ? 0 : EIO);
 }
 
-/* One thing that luod has to say. Returns whether the guest is to be stopped. */
+/* All that luod has to say. Returns whether the guest is to be stopped. */
 static int listen_to_luod(struct vmm *vmm, int stopped)
 {
 	struct lu_event event;
-	int ret = lu_client_event(vmm->luod, &event);
+	int ret;
 
+	while ((ret = lu_client_event(vmm->luod, &event)) > 0) {
+		stopped = event.type == LU_EVENT_PREPARE;
+		if (stopped)
+			ret = save(vmm, &event);
+		/* ESTALE: the update has been given up; the next event says so. */
+		if (ret < 0 && ret != -ESTALE)
+			break;
+		printf("%s: %s\n", vmm->name, stopped ? "stopped" : "goes on");
+		fflush(stdout);
+	}
 	if (!ret)
 		return stopped;
-	stopped = ret > 0 && event.type == LU_EVENT_PREPARE;
-	if (stopped)
-		ret = save(vmm, &event);
-	/* ESTALE: the update has been given up; the next event says so. */
-	if (ret < 0 && ret != -ESTALE) {
-		connect_again(vmm);
-		return 0;
-	}
-	printf("%s: %s\n", vmm->name, stopped ? "stopped" : "goes on");
-	fflush(stdout);
-	return stopped;
+	connect_again(vmm);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -162,8 +163,9 @@ int main(int argc, char **argv)
 	for (;;) {
 		if (!stopped)
 			run_guest(&vmm);
-		poller.fd = lu_client_fd(vmm.luod);
-		poll(&poller, 1, stopped ? -1 : 0);
 		stopped = listen_to_luod(&vmm, stopped);
+		poller.fd = lu_client_fd(vmm.luod);
+		if (stopped)
+			poll(&poller, 1, -1);
 	}
 }

@@ -198,7 +198,7 @@ struct lu_prepared {
  */
 int lu_connect(const char *path, struct lu_client **client);
 void lu_disconnect(struct lu_client *client);
-/* The socket, to be polled for events (POLLIN). */
+/* The socket, to be polled for events (POLLIN) once lu_client_event() has none. */
 int lu_client_fd(const struct lu_client *client);
 /* How long to wait for answers; 10000 at first. Then it is -ETIMEDOUT. */
 void lu_client_set_timeout(struct lu_client *client, int milliseconds);
@@ -227,7 +227,8 @@ int lu_client_report(struct lu_client *client, struct lu_report *report);
 
 /*
  * To be asked before an update: subscribe, poll, and take events. A subscriber has to
- * have a session (-EPERM). event: 1 and an event, or 0 if there is none now.
+ * have a session (-EPERM). event: 1 and an event, or 0 if there is none now; one that
+ * came with the answer to another call is not seen by poll(2).
  * ready: @error is 0, or the errno for which it can't be.
  */
 int lu_client_subscribe(struct lu_client *client);

@@ -99,8 +99,11 @@ static int lu_client_receive(struct lu_client *client, int64_t deadline, struct 
 	if (!ret)
 		return -ETIMEDOUT;
 	size = lu_receive(client->socket, &wire, sizeof(wire), fd, MSG_DONTWAIT);
+	/* That our last request was not read is told before what luod has said to it. */
+	if (size == -ECONNRESET)
+		size = lu_receive(client->socket, &wire, sizeof(wire), fd, MSG_DONTWAIT);
 	if (size <= 0)
-		return size ? size : -ECONNRESET;
+		return size && size != -EAGAIN ? size : -ECONNRESET;
 	ret = luod_parse_answer(&wire, size, msg);
 	if (ret && *fd >= 0)
 		close(*fd);
@@ -138,7 +141,7 @@ static int lu_client_ask(struct lu_client *client, struct luod_msg *msg, int64_t
 	luod_encode(msg, &wire);
 	ret = lu_send(client->socket, &wire, sizeof(wire), -1, MSG_DONTWAIT);
 	/* luod may have said why it closed the connection. */
-	if (ret && ret != -EPIPE)
+	if (ret && ret != -EPIPE && ret != -ECONNRESET)
 		return ret;
 	for (;;) {
 		fd = -1;

@@ -99,22 +99,6 @@ static double tick_rate(void)
 	return (__rdtsc() - ticks) / (to - from);
 }
 
-/* When init was started, in seconds since the kernel's clock was; negative if unknown. */
-static double init_start(void)
-{
-	unsigned long long ticks;
-	char line[1024], *at;
-
-	if (!luctl_read("/proc/1/stat", line, sizeof(line)))
-		return -1;
-	/* Field 22; the name in field 2 can have anything in it. */
-	at = strrchr(line, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-			  "%*d %*d %*d %*d %llu", &ticks) != 1)
-		return -1;
-	return (double)ticks / sysconf(_SC_CLK_TCK);
-}
-
 /* From one moment to another, in milliseconds. */
 static void out_span(const char *key, double from, double to)
 {
@@ -158,15 +142,12 @@ static void report_pause(const struct lu_report *report, double rate)
 	double now = __rdtsc() / rate, booted = now - seconds(CLOCK_BOOTTIME);
 	double prepare = report->prepare / rate, ready = report->ready / rate;
 	double saved = report->saved / rate, started = report->started / rate;
-	double init = init_start();
 
-	init = init < 0 ? 0 : booted + init;
 	out_number("clients_asked", report->clients);
 	out_span("prepare_ms", prepare, ready);
 	out_span("pause_ms", saved, started);
 	out_span("jump_ms", saved, booted);
-	out_span("kernel_ms", booted, init);
-	out_span("userspace_ms", init, started);
+	out_span("boot_ms", booted, started);
 }
 
 int cmd_report(struct luctl *luctl, int argc, char **argv)

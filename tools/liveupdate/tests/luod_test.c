@@ -9,6 +9,7 @@
  *	luod_test generous N		sends descriptors that nobody wants
  *	luod_test subscribe ERROR	is never ready, for that reason
  *	luod_test mute			subscribes, and says nothing more
+ *	luod_test die			subscribes, and ends when it is asked
  *	luod_test version		speaks another version
  */
 #define _GNU_SOURCE
@@ -171,6 +172,8 @@ static int subscribe(int error)
 		poll(&poller, 1, -1);
 		if (lu_client_event(client, &event) < 0)
 			break;
+		if (error < 0)
+			break;
 		if (error && event.type == LU_EVENT_PREPARE)
 			ret = lu_client_ready(client, event.update, error);
 	}
@@ -211,6 +214,8 @@ int main(int argc, char **argv)
 		return subscribe(number);
 	if (!strcmp(what, "mute"))
 		return subscribe(0);
+	if (!strcmp(what, "die"))
+		return subscribe(-1);
 	if (!strcmp(what, "version"))
 		return version();
 	return 2;

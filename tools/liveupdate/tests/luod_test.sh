@@ -172,10 +172,8 @@ stage_0_verbs() {
 stage_0_hostile() {
 	pid=$(pidof luod-asan)
 	fds=$(descriptors)
-	for i in 1 2; do
-		yes "fuzz_$i" as bob luod_test fuzz 3000
-		says "fuzz_$i" "answers, thrown out"
-	done
+	yes fuzz as bob luod_test fuzz 3000
+	says fuzz_is_answered "answers, thrown out"
 	as bob luctl release fz-1 2>/dev/null
 	yes crowd as bob luod_test crowd 1000
 	says crowd_is_limited "crowd: 64 served, 936 refused, 0 else"
@@ -183,11 +181,12 @@ stage_0_hostile() {
 	crowd=$!
 	sleep 1
 	yes crowd_does_not_harm_others as alice luctl show vm-a
-	exits 3 crowd_harms_itself as bob luctl show vm-b
+	exits 1 crowd_harms_itself as bob luctl show vm-b
+	says crowd_is_told "Too many users"
 	wait $crowd
 	yes deaf as bob luod_test deaf
 	says deaf_is_dropped "deaf: dropped"
-	yes generous as bob luod_test generous 5000
+	yes generous as bob luod_test generous 1000
 	says generous_is_answered "generous: answers"
 	yes version as bob luod_test version
 	says version_is_told EPROTONOSUPPORT
@@ -204,7 +203,7 @@ crash_at() {
 	pid=$(pidof "$luod")
 	echo "$point" >/tmp/crash
 	"$@" >/dev/null 2>&1
-	yes "crash_$point" [ ! -e /tmp/crash ]
+	yes "crash_$point" soon [ ! -e /tmp/crash ]
 	yes "crash_${point}_restart" soon luod_is_not "$pid"
 	if [ "$stage" = 0 ]; then
 		yes "crash_${point}_show" as alice luctl show vm-a
@@ -260,7 +259,9 @@ stage_0_update() {
 	soon grep -q "subscribe: Success" /tmp/subscriber
 	exits 6 update_one_is_mute update --timeout 1
 	says update_mute_is_named "uid 1001: Connection timed out"
-	as bob "exec sh -c 'sleep 1; kill \$(pidof luod_test)'" &
+	kill "$(pidof luod_test)"
+	as bob exec luod_test die >/tmp/subscriber &
+	soon grep -q "subscribe: Success" /tmp/subscriber
 	exits 6 update_one_dies update
 	says update_dead_is_named "uid 1001: Broken pipe"
 	exits 1 subscribe_without_session as carol "luod_test subscribe 0 | grep Success"
@@ -321,7 +322,7 @@ stage_1() {
 	yes report luctl --json report
 	says report_pause '"pause_ms":'
 	sed 's/^/# /' /tmp/out
-	exits 1 report_knows grep -E '"(pause|jump|kernel|userspace|prepare)_ms":null' /tmp/out
+	exits 1 report_knows grep -E '"(pause|jump|boot|prepare)_ms":null' /tmp/out
 	yes report_text luctl report
 	says report_finished "vm-b	1001	finished"
 	update
@@ -343,17 +344,24 @@ stage_2() {
 	says log_is_structured "luod: level=info event=release session=vm-vmm uid=1000 pid="
 }
 
+# What it takes is to be seen.
+section() {
+	echo "# $1 begins at $(cut -d' ' -f1 /proc/uptime) s"
+	"$1"
+}
+
 case $stage in
 0)
-	stage_0_verbs
-	stage_0_hostile
-	stage_0_crashes
-	stage_0_update
+	section stage_0_verbs
+	section stage_0_hostile
+	section stage_0_crashes
+	section stage_0_update
 	;;
 *)
-	"stage_$stage"
+	section "stage_$stage"
 	;;
 esac
+echo "# it ends at $(cut -d' ' -f1 /proc/uptime) s"
 [ $bad = 0 ] || sed 's/^/# /' $log
 exit $bad
 
