@@ -100,10 +100,13 @@ static int lu_client_receive(struct lu_client *client, int64_t deadline, struct 
 		return -ETIMEDOUT;
 	size = lu_receive(client->socket, &wire, sizeof(wire), fd, MSG_DONTWAIT);
 	/* That our last request was not read is told before what luod has said to it. */
-	if (size == -ECONNRESET)
+	if (size == -ECONNRESET) {
 		size = lu_receive(client->socket, &wire, sizeof(wire), fd, MSG_DONTWAIT);
+		if (size == -EAGAIN)
+			size = 0;
+	}
 	if (size <= 0)
-		return size && size != -EAGAIN ? size : -ECONNRESET;
+		return size ? size : -ECONNRESET;
 	ret = luod_parse_answer(&wire, size, msg);
 	if (ret && *fd >= 0)
 		close(*fd);

@@ -32,7 +32,7 @@ exits() {
 	shift 2
 	"$@" >/tmp/out 2>&1
 	got=$?
-	if [ $got = "$wanted" ]; then
+	if [ "$got" = "$wanted" ]; then
 		result "$name" ok
 	else
 		result "$name" "not ok"
@@ -67,7 +67,7 @@ soon() {
 	i=0
 	until "$@" >/dev/null 2>&1; do
 		i=$((i + 1))
-		[ $i -lt 200 ] || return 1
+		[ "$i" -lt 200 ] || return 1
 		sleep 0.1
 	done
 }
@@ -77,7 +77,7 @@ descriptors() { set -- /proc/"$(pidof "$luod")"/fd/*; echo $#; }
 start() {
 	luod=$1
 	keeper=$2
-	"$keeper" "$luod" 2>>$log &
+	"$keeper" "$luod" 2>>"$log" &
 	keeper_pid=$!
 	yes "start_$luod" soon luctl status
 }
@@ -156,7 +156,7 @@ stage_0_verbs() {
 	for i in 1 2 3; do yes "release_$i" as bob luctl release "vm-q$i"; done
 	echo "allow" >>/etc/luod.conf
 	kill -HUP "$keeper_pid"
-	yes bad_config_is_told soon grep -q "event=config file=/etc/luod.conf line=6 error=EINVAL" $log
+	yes bad_config_is_told soon grep -q "event=config file=/etc/luod.conf line=6 error=EINVAL" "$log"
 	yes bad_config_changes_nothing as bob luctl create vm-q1
 	sed -i '$d' /etc/luod.conf
 	echo "allow user alice new-*" >>/etc/luod.conf
@@ -183,7 +183,7 @@ stage_0_hostile() {
 	yes crowd_does_not_harm_others as alice luctl show vm-a
 	exits 1 crowd_harms_itself as bob luctl show vm-b
 	says crowd_is_told "Too many users"
-	wait $crowd
+	wait "$crowd"
 	yes deaf as bob luod_test deaf
 	says deaf_is_dropped "deaf: dropped"
 	yes generous as bob luod_test generous 1000
@@ -192,7 +192,7 @@ stage_0_hostile() {
 	says version_is_told EPROTONOSUPPORT
 	yes no_descriptor_is_left soon sh -c "set -- /proc/$pid/fd/*; [ \$# -le $fds ]"
 	yes nobody_died [ "$pid" = "$(pidof luod-asan)" ]
-	yes log_is_not_flooded [ "$(wc -l <$log)" -lt 1000 ]
+	yes log_is_not_flooded [ "$(wc -l <"$log")" -lt 1000 ]
 }
 
 # It dies at a place, while it does what COMMAND asks for: then it is there again, and so
@@ -213,7 +213,7 @@ crash_at() {
 
 stage_0_crashes() {
 	for point in created saved stored preserved two-states answered; do
-		crash_at $point as bob luctl create vm-n
+		crash_at "$point" as bob luctl create vm-n
 		yes "crash_${point}_again" as bob "luctl show vm-n || luctl create vm-n"
 		yes "crash_${point}_release" as bob luctl release vm-n
 	done
