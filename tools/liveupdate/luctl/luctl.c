@@ -34,15 +34,15 @@ static const struct command {
 
 #define COMMANDS	(sizeof(commands) / sizeof(*commands))
 
-static int usage(FILE *file)
+static int print_usage(FILE *file)
 {
 	size_t i;
 
 	fprintf(file, "usage: luctl [--json] [--socket PATH] COMMAND\n\n");
 	for (i = 0; i < COMMANDS; i++)
 		fprintf(file, "  %s\n", commands[i].help);
-	fprintf(file, "\nExit status: 0 done, 1 failed, 2 usage, 3 no luod, 4 refused, 5 not found,\n"
-		"6 not ready for an update. See luctl(8).\n");
+	fprintf(file, "\nExit status: 0 done, 1 failed, 2 wrong arguments, 3 no luod, 4 refused,\n"
+		"5 not found, 6 not ready for an update. See luctl(8).\n");
 	return file == stderr ? EXIT_USAGE : EXIT_OK;
 }
 
@@ -96,10 +96,10 @@ int main(int argc, char **argv)
 		else if (option == 's')
 			luctl.socket = optarg;
 		else
-			return usage(option == 'h' ? stdout : stderr);
+			return print_usage(option == 'h' ? stdout : stderr);
 	}
 	if (optind == argc)
-		return usage(stderr);
+		return print_usage(stderr);
 	argc -= optind;
 	argv += optind;
 	/* Each command reads its own options. */
@@ -114,5 +114,5 @@ int main(int argc, char **argv)
 			ret = ret ? ret : EXIT_FAILED;
 		return ret;
 	}
-	return usage(stderr);
+	return print_usage(stderr);
 }

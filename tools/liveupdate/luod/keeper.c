@@ -306,7 +306,7 @@ static int keeper_open(const char *directory)
 	return 0;
 }
 
-static int usage(FILE *out)
+static int print_usage(FILE *out)
 {
 	fprintf(out, "usage: luod-keeper [--directory DIR] COMMAND [ARGUMENT]...\n");
 	return out == stderr ? 2 : 0;
@@ -324,11 +324,11 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "+d:h", options, NULL)) != -1) {
 		if (option != 'd')
-			return usage(option == 'h' ? stdout : stderr);
+			return print_usage(option == 'h' ? stdout : stderr);
 		directory = optarg;
 	}
 	if (optind == argc)
-		return usage(stderr);
+		return print_usage(stderr);
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	ret = keeper_open(directory);
 	if (ret) {

@@ -40,7 +40,7 @@ uint64_t luod_ticks(void)
 	return __rdtsc();
 }
 
-static int usage(FILE *out)
+static int print_usage(FILE *out)
 {
 	fprintf(out, "usage: luod [--config FILE] [--socket PATH]\n");
 	return out == stderr ? 2 : 0;
@@ -174,7 +174,7 @@ static void close_stored(struct luod *luod)
 	luod->nr_stored = 0;
 }
 
-static int start(struct luod *luod, const char *path, int signals)
+static int luod_start(struct luod *luod, const char *path, int signals)
 {
 	int ret;
 
@@ -255,7 +255,7 @@ static void run(struct luod *luod, int signals)
 	}
 }
 
-static void stop(struct luod *luod)
+static void luod_stop(struct luod *luod)
 {
 	struct client *client;
 
@@ -292,22 +292,22 @@ int main(int argc, char **argv)
 		else if (option == 's')
 			path = optarg;
 		else
-			return usage(option == 'h' ? stdout : stderr);
+			return print_usage(option == 'h' ? stdout : stderr);
 	}
 	if (optind != argc)
-		return usage(stderr);
+		return print_usage(stderr);
 	/* A line at a time, whoever writes to the same place. */
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	signals = open_signals();
 	limit_descriptors(luod);
 	if (policy_load(luod->config, &luod->policy))
 		return EXIT_CONFIG;
-	if (start(luod, path, signals))
+	if (luod_start(luod, path, signals))
 		return 1;
 	store_say(&luod->store, "READY=1");
 	log_line(LOG_INFO, "event=ready sessions=%u store=%d", luod->sessions.count,
 		 luod->store.health);
 	run(luod, signals);
-	stop(luod);
+	luod_stop(luod);
 	return 0;
 }

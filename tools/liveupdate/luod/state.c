@@ -205,9 +205,10 @@ static int state_open_session(struct luod *luod)
 	struct state *state = &luod->state;
 	bool wanted = sessions_count(&luod->sessions, LU_OUTGOING) ||
 		      luod->update.step == UPDATE_COMMITTED;
+	bool there = state->session >= 0;
 	int fd;
 
-	if (wanted == (state->session >= 0))
+	if (wanted == there)
 		return 0;
 	if (!wanted) {
 		store_remove(&luod->store, "state-session");
@@ -291,15 +292,17 @@ static bool state_consider(struct luod *luod, struct state_found *found, int fd,
 	struct sessions *swap;
 	bool same_boot;
 	struct stat st;
-	void *data;
-	int ret;
+	void *data = NULL;
+	int ret = 0;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size > most ||
-	    !(data = malloc(st.st_size + 1))) {
-		log_line(LOG_ERROR, "event=state from=%s error=EINVAL", from);
-		return false;
-	}
-	ret = pread(fd, data, st.st_size, 0) == st.st_size ? 0 : -EIO;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size > most)
+		ret = -EINVAL;
+	else
+		data = malloc(st.st_size + 1);
+	if (!ret && !data)
+		ret = -ENOMEM;
+	if (!ret && pread(fd, data, st.st_size, 0) != st.st_size)
+		ret = -EIO;
 	if (!ret)
 		ret = state_parse(data, st.st_size, found->spare, &state);
 	free(data);

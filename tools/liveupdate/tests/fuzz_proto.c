@@ -139,7 +139,7 @@ static size_t make_seed(int kind, uint8_t *data)
 	void *written;
 
 	if (kind < 2) {
-		strcpy(msg.name, "vm-7");
+		memcpy(msg.name, "vm-7", sizeof("vm-7"));
 		luod_encode(&msg, &wire);
 		memcpy(data, &wire, sizeof(wire));
 		return sizeof(wire);

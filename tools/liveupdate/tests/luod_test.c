@@ -49,7 +49,7 @@ static struct lu_client *must_connect(void)
 	return client;
 }
 
-static int fuzz(unsigned long count)
+static int run_fuzz(unsigned long count)
 {
 	unsigned long answers = 0, connections = 1, i;
 	struct lu_client *client = must_connect();
@@ -91,7 +91,7 @@ static int fuzz(unsigned long count)
 	return 0;
 }
 
-static int crowd(unsigned long count, char **command)
+static int run_crowd(unsigned long count, char **command)
 {
 	struct rlimit limit = { 4096, 4096 };
 	unsigned long served = 0, refused = 0, other = 0, i;
@@ -123,7 +123,7 @@ static int crowd(unsigned long count, char **command)
 	return WEXITSTATUS(ret);
 }
 
-static int deaf(void)
+static int run_deaf(void)
 {
 	struct lu_client *client = must_connect();
 	struct luod_msg msg = { .op = LUOD_STATUS };
@@ -138,7 +138,7 @@ static int deaf(void)
 	return 0;
 }
 
-static int generous(unsigned long count)
+static int run_generous(unsigned long count)
 {
 	struct lu_client *client = must_connect();
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
@@ -159,7 +159,7 @@ static int generous(unsigned long count)
 	return 0;
 }
 
-static int subscribe(int error)
+static int run_subscribe(int error)
 {
 	struct lu_client *client = must_connect();
 	struct pollfd poller = { .fd = lu_client_fd(client), .events = POLLIN };
@@ -180,7 +180,7 @@ static int subscribe(int error)
 	return 0;
 }
 
-static int version(void)
+static int run_version(void)
 {
 	struct lu_client *client = must_connect();
 	struct luod_msg msg = { .op = LUOD_STATUS };
@@ -203,20 +203,20 @@ int main(int argc, char **argv)
 	unsigned long number = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
 
 	if (!strcmp(what, "fuzz"))
-		return fuzz(number);
+		return run_fuzz(number);
 	if (!strcmp(what, "crowd"))
-		return crowd(number, argv + 3);
+		return run_crowd(number, argv + 3);
 	if (!strcmp(what, "deaf"))
-		return deaf();
+		return run_deaf();
 	if (!strcmp(what, "generous"))
-		return generous(number);
+		return run_generous(number);
 	if (!strcmp(what, "subscribe"))
-		return subscribe(number);
+		return run_subscribe(number);
 	if (!strcmp(what, "mute"))
-		return subscribe(0);
+		return run_subscribe(0);
 	if (!strcmp(what, "die"))
-		return subscribe(-1);
+		return run_subscribe(-1);
 	if (!strcmp(what, "version"))
-		return version();
+		return run_version();
 	return 2;
 }
