@@ -34,7 +34,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEEPER_DIRECTORY	"/run/luod-keeper"
@@ -54,6 +53,8 @@ static struct keeper {
 	int signals;
 	pid_t child;
 	bool stopping;
+	/* The child has said that it works. */
+	bool ready;
 	unsigned int count;
 	struct kept kept[KEEPER_MAX];
 	/* For the child: all names, with colons between. */
@@ -104,6 +105,8 @@ static void keeper_obey(char *text, int fd)
 			put = true;
 		else if (!strcmp(line, "FDSTOREREMOVE=1"))
 			remove = true;
+		else if (!strcmp(line, "READY=1"))
+			keeper.ready = true;
 		else if (!strncmp(line, "FDNAME=", 7))
 			name = line + 7;
 	}
@@ -247,17 +250,17 @@ static int keeper_run(char **command)
 {
 	int status, delay = KEEPER_MIN_DELAY;
 	struct pollfd poller = { .fd = keeper.signals, .events = POLLIN };
-	time_t started;
 
 	for (;;) {
-		started = time(NULL);
+		keeper.ready = false;
 		keeper_start(command);
 		status = keeper.child > 0 ? keeper_watch() : 0;
 		if (keeper.stopping || (keeper.child > 0 && WIFEXITED(status) &&
 					!WEXITSTATUS(status)))
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 		say("restart", "status", status);
-		if (time(NULL) - started > 10)
+		/* One that does not get that far is not tried again and again. */
+		if (keeper.ready)
 			delay = KEEPER_MIN_DELAY;
 		keeper.child = 0;
 		/* A signal that is to end it ends the wait. */

@@ -22,7 +22,7 @@
 #include "luod.h"
 
 #define SWEEP_PERIOD	2000
-#define DEVICE_PATIENCE	10
+#define DEVICE_PATIENCE	3
 
 /* As sysexits.h and systemd have it. */
 #define EXIT_CONFIG	78
