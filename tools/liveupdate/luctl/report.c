@@ -27,10 +27,12 @@ static void out_file(const char *key, const char *path)
 {
 	char line[128];
 
-	if (luctl_read(path, line, sizeof(line)))
-		out_text(key, line);
-	else
+	if (!luctl_read(path, line, sizeof(line)))
 		out_none(key);
+	else if (*line && !line[strspn(line, "0123456789")])
+		out_number(key, strtoull(line, NULL, 10));
+	else
+		out_text(key, line);
 }
 
 static void out_kernel(void)

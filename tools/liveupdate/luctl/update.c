@@ -153,7 +153,7 @@ static bool is_off(const char *cmdline, const char *option)
 		if (strncmp(word, option, len) || word[len] != '=')
 			continue;
 		word += len + 1;
-		off = strchr("0nNfF", *word) || !strncasecmp(word, "of", 2);
+		off = (*word && strchr("0nNfF", *word)) || !strncasecmp(word, "of", 2);
 	}
 	free(copy);
 	return off;

@@ -14,7 +14,7 @@
 
 #define UPDATE_MAX_TIMEOUT	(3600 * 1000)
 
-static void update_answer(struct luod *luod, int error)
+static void update_answer(struct luod *luod, struct client *owner, int error)
 {
 	struct update *update = &luod->update;
 	struct luod_msg msg = {
@@ -23,7 +23,7 @@ static void update_answer(struct luod *luod, int error)
 			 update->error },
 	};
 
-	client_send(luod, update->owner, &msg, -1);
+	client_send(luod, owner, &msg, -1);
 }
 
 static void update_broadcast(struct luod *luod, enum luod_op op, uint64_t arg)
@@ -41,16 +41,16 @@ static void update_end(struct luod *luod, int error)
 {
 	struct update *update = &luod->update;
 	enum update_step step = update->step;
-	struct client *client;
+	struct client *client, *owner = update->owner;
 	int ret;
 
 	log_line(LOG_WARNING, "event=update step=given-up id=%llu error=%s",
 		 (unsigned long long)update->id, log_errno(error));
-	if (step == UPDATE_PREPARING)
-		update_answer(luod, error);
 	/* From here on the loss of a client is no matter of the update. */
 	update->step = UPDATE_NONE;
 	update->owner = NULL;
+	if (step == UPDATE_PREPARING)
+		update_answer(luod, owner, error);
 	memset(&luod->state.next, 0, sizeof(luod->state.next));
 	for (client = luod->clients; client; client = client->next)
 		client->asked = false;
@@ -76,7 +76,7 @@ static void update_check(struct luod *luod)
 	log_line(LOG_INFO, "event=update step=ready id=%llu ready=%llu failed=%llu",
 		 (unsigned long long)update->id, (unsigned long long)update->ready,
 		 (unsigned long long)update->failed);
-	update_answer(luod, 0);
+	update_answer(luod, update->owner, 0);
 }
 
 /* A client is not ready, and will not be. */
