@@ -107,7 +107,7 @@ vm_tools() {
 	selftests_initrd luod "$OUT"/tools/{luod,luod-keeper,luod-crash,luctl,vmm-client,luod_test} \
 		"$OUT/tools-asan/luod-crash:/bin/luod-asan" \
 		"$OUT/tools-asan/luod-keeper:/bin/keeper-asan" \
-		"$LINUX/tools/liveupdate/tests/luod_test.sh"
+		"$LINUX/tools/liveupdate/tests/luod_test.sh" /sbin/kexec
 }
 
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.

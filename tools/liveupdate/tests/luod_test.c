@@ -11,6 +11,7 @@
  *	luod_test mute			subscribes, and says nothing more
  *	luod_test die			subscribes, and ends when it is asked
  *	luod_test version		speaks another version
+ *	luod_test starve PID COMMAND...	run a command while a process can't open anything
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -180,6 +181,32 @@ static int run_subscribe(int error)
 	return 0;
 }
 
+static int run_starve(pid_t pid, char **command)
+{
+	struct rlimit old, limit;
+	char path[64];
+	int status = 0;
+
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, &old))
+		return 1;
+	limit = old;
+	/* All below the first one that is free are taken. */
+	for (limit.rlim_cur = 0; ; limit.rlim_cur++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%lu", pid, limit.rlim_cur);
+		if (access(path, F_OK) && readlink(path, path, sizeof(path)) < 0)
+			break;
+	}
+	if (prlimit(pid, RLIMIT_NOFILE, &limit, NULL))
+		return 1;
+	if (!fork()) {
+		execvp(command[0], command);
+		_exit(127);
+	}
+	wait(&status);
+	prlimit(pid, RLIMIT_NOFILE, &old, NULL);
+	return WEXITSTATUS(status);
+}
+
 static int run_version(void)
 {
 	struct lu_client *client = must_connect();
@@ -208,6 +235,8 @@ int main(int argc, char **argv)
 		return run_crowd(number, argv + 3);
 	if (!strcmp(what, "deaf"))
 		return run_deaf();
+	if (!strcmp(what, "starve"))
+		return run_starve(number, argv + 3);
 	if (!strcmp(what, "generous"))
 		return run_generous(number);
 	if (!strcmp(what, "subscribe"))

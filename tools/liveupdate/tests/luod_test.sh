@@ -191,6 +191,9 @@ stage_0_hostile() {
 	says generous_is_answered "generous: answers"
 	yes version as bob luod_test version
 	says version_is_told EPROTONOSUPPORT
+	exits 3 starved luod_test starve "$pid" luctl status
+	says starved_is_told "Too many open files"
+	yes starved_no_more luctl status
 	yes no_descriptor_is_left soon sh -c "set -- /proc/$pid/fd/*; [ \$# -le $fds ]"
 	yes nobody_died [ "$pid" = "$(pidof luod-asan)" ]
 	yes log_is_not_flooded [ "$(wc -l <"$log")" -lt 1000 ]
@@ -265,6 +268,13 @@ stage_0_update() {
 	soon grep -q "subscribe: Success" /tmp/subscriber
 	exits 6 update_one_dies update
 	says update_dead_is_named "uid 1001: Broken pipe"
+	# The kernel has a say, too.
+	yes load_off kexec -s -l /next/bzImage --initrd=/next/initrd --append=liveupdate=off
+	exits 1 update_refused luctl update
+	says update_refused_is_told "the kernel has refused the update"
+	yes update_refused_resumes soon sh -c "tail -n 1 /tmp/vmm | grep 'goes on'"
+	yes update_is_off_again luctl status
+	says update_is_off_again_status "luod: running"
 	yes subscribe_without_session as dave luod_test mute
 	says subscribe_without_session_is_refused "subscribe: Operation not permitted"
 
