@@ -184,7 +184,7 @@ static int run_subscribe(int error)
 static int run_starve(pid_t pid, char **command)
 {
 	struct rlimit old, limit;
-	char path[64];
+	char path[64], link[8];
 	int status = 0;
 
 	if (prlimit(pid, RLIMIT_NOFILE, NULL, &old))
@@ -193,7 +193,7 @@ static int run_starve(pid_t pid, char **command)
 	/* All below the first one that is free are taken. */
 	for (limit.rlim_cur = 0; ; limit.rlim_cur++) {
 		snprintf(path, sizeof(path), "/proc/%d/fd/%lu", pid, limit.rlim_cur);
-		if (access(path, F_OK) && readlink(path, path, sizeof(path)) < 0)
+		if (readlink(path, link, sizeof(link)) < 0)
 			break;
 	}
 	if (prlimit(pid, RLIMIT_NOFILE, &limit, NULL))
