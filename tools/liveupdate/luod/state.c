@@ -386,7 +386,7 @@ static int state_load_file(const struct lu_file *file, void *data)
 		log_line(LOG_ERROR, "event=state from=kernel token=%llu error=%s",
 			 (unsigned long long)file->token, log_errno(fd));
 		/* What can be tried again is not given up. */
-		if (file->state == LU_FILE_FAILED)
+		if (fd != -ENOMEM && fd != -EINTR && fd != -EAGAIN)
 			lu_unpreserve_fd(session, file->token);
 		return 0;
 	}
