@@ -117,7 +117,9 @@ stage_0_verbs() {
 	kill "$keeper_pid"
 	yes clean_stop_without_a_leak wait "$keeper_pid"
 	start luod-asan keeper-asan
-	exits 1 one_luod_only luod --socket /tmp/other
+	# It is patient for 3 s.
+	luod --socket /tmp/other 2>/dev/null &
+	other=$!
 
 	yes create as alice luctl create vm-a
 	exits 1 create_again as alice luctl create vm-a
@@ -165,6 +167,7 @@ stage_0_verbs() {
 	yes config_is_read_again soon as alice luctl create new-1
 	yes release_by_root luctl release new-1
 	yes release_q1 as bob luctl release vm-q1
+	exits 1 one_luod_only wait "$other"
 	yes status luctl --json status
 	says status_state '"state":"preserving"'
 	says status_store '"store":"yes"'
