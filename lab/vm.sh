@@ -88,6 +88,29 @@ vm_vfio() {
 	selftests_initrd vfio "$OUT"/selftests-vfio/vfio_{pci_test,liveupdate_test,kexec}
 }
 
+# tools_make NAME ARGS...: tools/liveupdate, in out/NAME.
+tools_make() {
+	make -s -j"${JOBS:-$(nproc)}" -C "$LINUX/tools/liveupdate" OUTPUT="$OUT/$1" "${@:2}" </dev/null
+}
+
+# vm_tools: build luod and all around it, as it is and with ASan, and print the name of
+# an initramfs with its test.
+vm_tools() {
+	mkdir -p "$LOGS"
+	if ! {
+		tools_make tools all tests &&
+			tools_make tools-asan SANITIZE=address,undefined CFLAGS=-O1 \
+				"$OUT"/tools-asan/luod-{crash,keeper}
+	} >"$LOGS/tools.log" 2>&1; then
+		tail -n 40 "$LOGS/tools.log" >&2
+		return 1
+	fi
+	selftests_initrd luod "$OUT"/tools/{luod,luod-keeper,luod-crash,luctl,vmm-client,luod_test} \
+		"$OUT/tools-asan/luod-crash:/bin/luod-asan" \
+		"$OUT/tools-asan/luod-keeper:/bin/keeper-asan" \
+		"$LINUX/tools/liveupdate/tests/luod_test.sh" /sbin/kexec
+}
+
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.
 # out/bzImage stays the ordinary one.
 vm_kernel() {

@@ -15,6 +15,7 @@
 #					luo.size=S is for the last kernel, luo.more
 #					is one more region for all but the first
 #	luo.mode=example luo.hops=N	the example of the documentation
+#	luo.mode=luod			luod and luctl
 #	luo.mode=hostile luo.part=N luo.of=M
 #					damaged handovers, one in M, with luo_hostile
 #	luo.mode=demo			the demonstration of "make demo"
@@ -150,6 +151,9 @@ example)
 		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
 luo.mode=example luo.stage=$((stage + 1)) luo.hops=$(option hops)" && kexec -e
 	fi
+	;;
+luod)
+	luod_test.sh "$(option stage)"
 	;;
 hostile)
 	luo_hostile "$(option stage)" "$(option part)" "$(option of)"
