@@ -11,7 +11,7 @@
  *	policy.c	luod.conf
  *	log.c		key=value
  *
- * One process, no threads, nothing blocks but for the 2 s that the store may take.
+ * One process, no threads, and it waits for nobody but for whoever keeps its descriptors.
  * Memory per client is fixed, and so is their number: who does not read is dropped.
  *
  * Invariants:
@@ -144,7 +144,6 @@ void state_loaded(struct luod *luod);
 enum store_health { STORE_NONE, STORE_GOOD, STORE_LOST };
 
 struct store {
-	int socket;
 	enum store_health health;
 };
 

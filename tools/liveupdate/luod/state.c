@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
 #include "luod.h"
 
 #define STATE_MAGIC	0x31415453444f554cULL	/* "LUODSTA1" */
@@ -52,20 +54,6 @@ struct state_record {
 
 static_assert(sizeof(struct state_header) == 152, "what another luod has saved");
 static_assert(sizeof(struct state_record) == 88, "what another luod has saved");
-
-static uint32_t state_crc(const void *data, size_t size)
-{
-	const unsigned char *byte = data;
-	uint32_t crc = ~0U;
-	int bit;
-
-	while (size--) {
-		crc ^= *byte++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
 
 static int state_parse_record(const struct state_record *record, struct sessions *sessions)
 {
@@ -115,7 +103,7 @@ int state_parse(const void *data, size_t size, struct sessions *sessions, struct
 		return -ENOMEM;
 	memcpy(copy, data, size);
 	((struct state_header *)copy)->crc = 0;
-	crc = state_crc(copy, size);
+	crc = crc32(0, copy, size);
 	free(copy);
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 	/* A fuzzer would never guess it. */
@@ -175,7 +163,7 @@ void *state_write(const struct sessions *sessions, const struct state *state, si
 			record->flags |= STATE_FINISHED;
 		memcpy(record->name, session->name, sizeof(record->name));
 	}
-	header->crc = state_crc(header, *size);
+	header->crc = crc32(0, (const Bytef *)header, *size);
 	return header;
 }
 
