@@ -1,7 +1,7 @@
 # The front door. What a target does is in lab/; `make help` tells them all.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-debug deps tree kernel run series check docs refresh bench clean
+.PHONY: help demo demo-vm demo-systemd test test-debug deps tree kernel run series check docs refresh bench clean
 # Each script takes what it needs from the environment.
 export FRAGMENT INITRD APPEND NEXT SLUG FLAVOURS
 
@@ -10,6 +10,12 @@ help: ## what each target does
 
 demo: deps ## a live update in QEMU, told step by step, from a bare Debian 12
 	@lab/demo.sh
+
+demo-vm: kernel ## an unmodified QEMU and its Linux guest go through a live update of the host
+	@lab/demo-vm.sh
+
+demo-systemd: deps ## systemd >= 261 keeps what its services have stored; fetches a Debian sid
+	@lab/demo-systemd.sh
 
 test: ## everything that must pass; the last line counts it
 	@lab/test.sh

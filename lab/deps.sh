@@ -9,8 +9,8 @@ packages=(
 	cpio kmod rsync xz-utils lz4 gawk ccache
 	# what it runs in
 	qemu-system-x86 busybox-static kexec-tools
-	# what luod is linked with
-	libsystemd-dev zlib1g-dev
+	# what luod and luqemu are linked with
+	libsystemd-dev zlib1g-dev libjson-c-dev
 	# the series and its checks; checkpatch wants the two of python
 	git perl python3 python3-ply python3-git sparse shellcheck
 	python3-sphinx python3-yaml

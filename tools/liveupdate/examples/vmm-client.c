@@ -95,12 +95,8 @@ static void preserve_guest(struct vmm *vmm)
 /* luod was started again: it has our session still, and there is no update. */
 static void connect_again(struct vmm *vmm)
 {
-	lu_disconnect(vmm->luod);
-	while (lu_connect(NULL, &vmm->luod) || lu_client_subscribe(vmm->luod)) {
-		lu_disconnect(vmm->luod);
-		vmm->luod = NULL;
+	while (lu_client_reconnect(vmm->luod))
 		sleep(1);
-	}
 	printf("%s: reconnected\n", vmm->name);
 	fflush(stdout);
 }

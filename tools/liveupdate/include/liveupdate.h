@@ -198,6 +198,10 @@ struct lu_prepared {
  */
 int lu_connect(const char *path, struct lu_client **client);
 void lu_disconnect(struct lu_client *client);
+/* When a call has said -ECONNRESET or -EPIPE: luod was started again, or is about to be, and
+ * then it fails, to be tried again. There is no update then; who was subscribed is again.
+ */
+int lu_client_reconnect(struct lu_client *client);
 /* The socket, to be polled for events (POLLIN) once lu_client_event() has none. */
 int lu_client_fd(const struct lu_client *client);
 /* How long to wait for answers; 10000 at first. Then it is -ETIMEDOUT. */

@@ -21,6 +21,8 @@
 
 struct lu_client {
 	int socket;
+	struct sockaddr_un address;
+	bool subscribed;
 	int timeout;
 	uint32_t serial;
 	/* The last event that came while an answer was awaited. */
@@ -36,9 +38,19 @@ static int64_t lu_now(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
+static int lu_client_open(struct lu_client *client)
+{
+	int ret = 0;
+
+	client->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (client->socket < 0 || connect(client->socket, (struct sockaddr *)&client->address,
+					  sizeof(client->address)))
+		ret = -errno;
+	return ret;
+}
+
 int lu_connect(const char *path, struct lu_client **result)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct lu_client *client;
 	int ret;
 
@@ -46,22 +58,32 @@ int lu_connect(const char *path, struct lu_client **result)
 		path = secure_getenv("LIVEUPDATE_SOCKET");
 	if (!path)
 		path = LU_SOCKET;
-	if (strlen(path) >= sizeof(sun.sun_path))
+	if (strlen(path) >= sizeof(client->address.sun_path))
 		return -ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path));
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return -ENOMEM;
 	client->timeout = 10 * 1000;
-	client->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (client->socket < 0 ||
-	    connect(client->socket, (struct sockaddr *)&sun, sizeof(sun))) {
-		ret = -errno;
+	client->address.sun_family = AF_UNIX;
+	memcpy(client->address.sun_path, path, strlen(path));
+	ret = lu_client_open(client);
+	if (ret) {
 		lu_disconnect(client);
 		return ret;
 	}
 	*result = client;
 	return 0;
+}
+
+int lu_client_reconnect(struct lu_client *client)
+{
+	int ret;
+
+	if (client->socket >= 0)
+		close(client->socket);
+	client->has_event = false;
+	ret = lu_client_open(client);
+	return ret || !client->subscribed ? ret : lu_client_subscribe(client);
 }
 
 void lu_disconnect(struct lu_client *client)
@@ -284,8 +306,10 @@ int lu_client_report(struct lu_client *client, struct lu_report *report)
 int lu_client_subscribe(struct lu_client *client)
 {
 	struct luod_msg msg = { .op = LUOD_SUBSCRIBE };
+	int ret = lu_client_ask(client, &msg, client->timeout);
 
-	return lu_client_ask(client, &msg, client->timeout);
+	client->subscribed |= !ret;
+	return ret;
 }
 
 int lu_client_event(struct lu_client *client, struct lu_event *event)

@@ -16,6 +16,7 @@
 #					is one more region for all but the first
 #	luo.mode=example luo.hops=N	the example of the documentation
 #	luo.mode=luod			luod and luctl
+#	luo.mode=demo-vm		the demonstration of "make demo-vm"
 #	luo.mode=hostile luo.part=N luo.of=M
 #					damaged handovers, one in M, with luo_hostile
 #	luo.mode=demo			the demonstration of "make demo"
@@ -154,6 +155,9 @@ luo.mode=example luo.stage=$((stage + 1)) luo.hops=$(option hops)" && kexec -e
 	;;
 luod)
 	luod_test.sh "$(option stage)"
+	;;
+demo-vm)
+	demo_vm.sh "$(option stage)"
 	;;
 hostile)
 	luo_hostile "$(option stage)" "$(option part)" "$(option of)"
