@@ -88,6 +88,13 @@ vm_vfio() {
 	selftests_initrd vfio "$OUT"/selftests-vfio/vfio_{pci_test,liveupdate_test,kexec}
 }
 
+# vm_iommufd: build the selftests, and print the name of an initramfs with those of
+# vfio's that need no device.
+vm_iommufd() {
+	selftests_build || return 1
+	selftests_initrd iommufd "$OUT"/selftests-vfio/iommufd_map_file_{,refused_}test
+}
+
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.
 # out/bzImage stays the ordinary one.
 vm_kernel() {
