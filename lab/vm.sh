@@ -88,6 +88,13 @@ vm_vfio() {
 	selftests_initrd vfio "$OUT"/selftests-vfio/vfio_{pci_test,liveupdate_test,kexec}
 }
 
+# vm_iommufd: build the selftests, and print the name of an initramfs with those of
+# vfio's that need no device.
+vm_iommufd() {
+	selftests_build || return 1
+	selftests_initrd iommufd "$OUT"/selftests-vfio/iommufd_map_file_{,refused_}test
+}
+
 # tools_make NAME ARGS...: tools/liveupdate, in out/NAME.
 tools_make() {
 	make -s -j"${JOBS:-$(nproc)}" -C "$LINUX/tools/liveupdate" OUTPUT="$OUT/$1" "${@:2}" </dev/null

@@ -163,6 +163,27 @@ TEST_F(device, dma_goes_both_ways)
 	EXPECT_TRUE(is_copied(&self->area, variant->length));
 }
 
+/* Memory that is mapped by its file: the file has what the device has written. */
+TEST_F(device, dma_into_a_file)
+{
+	const size_t length = variant->length, half = self->area.size / 2;
+	struct dma_area *area = &self->area;
+	uint8_t *seen = malloc(length + 1);
+
+	ASSERT_NE(NULL, seen);
+	ASSERT_EQ(0, iommu_unmap(&self->iommu, area->iova, area->size));
+	/* Two mappings, the second half before the first, and no page of it in use yet. */
+	ASSERT_EQ(0, iommu_map_file(&self->iommu, area->iova + half, area->fd, half, half));
+	ASSERT_EQ(0, iommu_map_file(&self->iommu, area->iova, area->fd, 0, half));
+	ASSERT_EQ(0, driver_init(&self->driver, &self->device, area));
+	fill(area, length, 4);
+	EXPECT_EQ(0, driver_copy(&self->driver, half + 4096, FROM, length));
+	ASSERT_EQ((ssize_t)length + 1, pread(area->fd, seen, length + 1, half + 4096));
+	EXPECT_EQ(0, memcmp(at(area, FROM), seen, length));
+	EXPECT_EQ(0, seen[length]);
+	free(seen);
+}
+
 /* Whoever has the memory and the device takes over from whoever had them. */
 TEST_F(device, driver_is_resumed)
 {

@@ -49,6 +49,23 @@ int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size)
 	return ioctl(iommu->fd, IOMMU_IOAS_MAP, &arg) ? -errno : 0;
 }
 
+/* The same memory, found by a memfd and an offset. */
+int iommu_map_file(struct iommu *iommu, uint64_t iova, int fd, uint64_t start, size_t size)
+{
+	struct iommu_ioas_map_file arg = {
+		.size = sizeof(arg),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = iommu->ioas,
+		.fd = fd,
+		.start = start,
+		.length = size,
+		.iova = iova,
+	};
+
+	return ioctl(iommu->fd, IOMMU_IOAS_MAP_FILE, &arg) ? -errno : 0;
+}
+
 int iommu_unmap(struct iommu *iommu, uint64_t iova, size_t size)
 {
 	struct iommu_ioas_unmap arg = {

@@ -49,6 +49,7 @@ struct iommu {
 int iommu_open(struct iommu *iommu);
 void iommu_close(struct iommu *iommu);
 int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size);
+int iommu_map_file(struct iommu *iommu, uint64_t iova, int fd, uint64_t start, size_t size);
 int iommu_unmap(struct iommu *iommu, uint64_t iova, size_t size);
 
 /* Memory that devices have access to: a memfd, mapped here and there (area.c) */
