@@ -51,15 +51,19 @@ cat >"$root/etc/systemd/system/demo.service" <<-END
 	[Install]
 	WantedBy=multi-user.target
 END
-chroot "$root" systemctl -q enable luod.socket luod.service systemd-service.service demo.service
-mke2fs -q -F -t ext4 -d "$root" "$OUT/demo-systemd.img" 1G
+{
+	# The console is for the story.
+	chroot "$root" systemctl -q mask serial-getty@ttyS0.service
+	chroot "$root" systemctl -q enable luod.socket luod.service systemd-service.service demo.service
+	mke2fs -q -F -t ext4 -d "$root" "$OUT/demo-systemd.img" 1G
+} >>"$LOGS/tools.log" 2>&1
 "$REPO/lab/initrd.sh" "$OUT/demo-systemd.initrd" "$REPO/lab/demo-systemd-init.sh"
 
 echo "demo: a Debian $suite starts in QEMU"
 export KERNEL=$kernel INITRD=$OUT/demo-systemd.initrd MEM=${MEM:-2G} TIMEOUT=${TIMEOUT:-900}
 export QEMU_EXTRA="-drive file=$OUT/demo-systemd.img,format=raw,if=virtio,snapshot=on"
 rc=0
-APPEND="quiet systemd.firstboot=no" "$REPO/lab/run.sh" 2>"$log.err" | tee "$log" |
+APPEND="quiet TERM=dumb systemd.firstboot=no" "$REPO/lab/run.sh" 2>"$log.err" | tee "$log" |
 	tr -d '\r' | grep --line-buffered -E '^demo: ' || rc=$?
 if [ $rc = 0 ] && grep -q '^demo-ended: yes' "$log"; then
 	echo "live update worked: systemd has kept what its services have stored"

@@ -143,11 +143,16 @@ static int memfd_make_uptodate(struct folio *folio)
 	return err;
 }
 
-/* Preserve one folio, with a reference of our own. */
+/*
+ * Preserve one folio, and take over the reference to it. -ERANGE: not where it is
+ * now.
+ */
 static int memfd_take_folio(struct folio *folio, struct memfd_luo_folio_ser *ser)
 {
 	int err;
 
+	if (unlikely(!folio_is_longterm_pinnable(folio)))
+		return -ERANGE;
 	if (folio_contain_hwpoisoned_page(folio))
 		return -EHWPOISON;
 	err = memfd_make_uptodate(folio);
@@ -157,7 +162,6 @@ static int memfd_take_folio(struct folio *folio, struct memfd_luo_folio_ser *ser
 	if (err)
 		return err;
 
-	folio_get(folio);
 	ser->pfn = folio_pfn(folio);
 	ser->index = folio->index;
 	/* Clean pages are dropped under reclaim, and writes go on till the jump. */
@@ -212,6 +216,126 @@ static void memfd_drop_new(const struct memfd_luo_folio_ser *table,
 	}
 }
 
+/* A table that is being filled. */
+struct memfd_fill {
+	struct file *file;
+	/* of it, what is there already is not preserved again; @o is how far we are */
+	const struct memfd_luo *old;
+	unsigned long o;
+	struct memfd_luo_folio_ser *table;
+	unsigned long nr, max;
+	/* of the folios in @table */
+	unsigned long nrpages;
+	/* where to look next, and what was not to be had at the last look */
+	pgoff_t index, stuck;
+};
+
+/*
+ * Folios from fill->index on, as many as there is room for, each with a reference. What
+ * is swapped out comes last, as an index of the file that has to be read.
+ */
+static bool memfd_find_folios(struct memfd_fill *fill, struct folio_batch *fbatch,
+			      pgoff_t end, pgoff_t *swapped)
+{
+	XA_STATE(xas, &fill->file->f_mapping->i_pages, fill->index);
+	struct folio *folio;
+
+	*swapped = ULONG_MAX;
+	folio_batch_reinit(fbatch);
+	rcu_read_lock();
+	xas_for_each(&xas, folio, end - 1) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (xa_is_value(folio)) {
+			*swapped = xas.xa_index;
+			break;
+		}
+		if (!folio_try_get(folio)) {
+			xas_reset(&xas);
+			continue;
+		}
+		if (unlikely(folio != xas_reload(&xas))) {
+			folio_put(folio);
+			xas_reset(&xas);
+			continue;
+		}
+		if (!folio_batch_add(fbatch, folio))
+			break;
+	}
+	rcu_read_unlock();
+	return folio_batch_count(fbatch) || *swapped != ULONG_MAX;
+}
+
+/* Takes over the reference to @folio, unless it fails. */
+static int memfd_fill_one(struct memfd_fill *fill, struct folio *folio)
+{
+	const struct memfd_luo *old = fill->old;
+	pgoff_t at = folio->index;
+	int err;
+
+	if (fill->nr == fill->max)
+		return -EAGAIN;
+	while (fill->o < old->nr && old->table[fill->o].index < at)
+		fill->o++;
+	if (fill->o < old->nr && old->table[fill->o].pfn == folio_pfn(folio)) {
+		fill->table[fill->nr] = old->table[fill->o];
+		folio_put(folio);
+	} else {
+		err = memfd_take_folio(folio, &fill->table[fill->nr]);
+		if (err)
+			return err;
+	}
+	fill->nr++;
+	fill->nrpages += folio_nr_pages(folio);
+	fill->index = at + folio_nr_pages(folio);
+	return 0;
+}
+
+/* Some neighbours are moved out of where they can't stay, to be looked up again. */
+static int memfd_fill_migrate(struct memfd_fill *fill, pgoff_t at, unsigned long nr)
+{
+	if (fill->stuck == at)
+		return -EBUSY;
+	fill->stuck = at;
+	return memfd_migrate_out(fill->file, at, nr);
+}
+
+static int memfd_fill_batch(struct memfd_fill *fill, struct folio_batch *fbatch)
+{
+	unsigned int nr = folio_batch_count(fbatch), i, j;
+	unsigned long pages = 0;
+	pgoff_t at = 0;
+	int err = 0;
+
+	for (i = 0; i < nr; i++) {
+		err = memfd_fill_one(fill, fbatch->folios[i]);
+		if (err)
+			break;
+	}
+	if (likely(i == nr))
+		return 0;
+
+	at = fbatch->folios[i]->index;
+	/* Our references would keep them where they are. */
+	for (j = i; j < nr; j++) {
+		if (fbatch->folios[j]->index == at + pages)
+			pages += folio_nr_pages(fbatch->folios[j]);
+		folio_put(fbatch->folios[j]);
+	}
+	return err == -ERANGE ? memfd_fill_migrate(fill, at, pages) : err;
+}
+
+/* Read it in, and look again. */
+static int memfd_swap_in(struct file *file, pgoff_t index)
+{
+	struct folio *folio = shmem_read_folio(file->f_mapping, index);
+
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	folio_put(folio);
+	return 0;
+}
+
 /*
  * Fill @table, of @max entries, with the folios of @file. Those that are in the
  * table of @old are taken from there, the others are preserved. *@nrpages is how
@@ -224,85 +348,27 @@ static long memfd_fill_table(struct file *file, const struct memfd_luo *old,
 			     struct memfd_luo_folio_ser *table, unsigned long max,
 			     unsigned long *nrpages)
 {
-	struct address_space *mapping = file->f_mapping;
-	pgoff_t end = memfd_end(file_inode(file)), index = 0, stuck = ULONG_MAX;
-	pgoff_t indices[PAGEVEC_SIZE];
-	unsigned long nr = 0, o = 0;
+	struct memfd_fill fill = {
+		.file = file, .old = old, .table = table, .max = max, .stuck = ULONG_MAX,
+	};
+	pgoff_t end = memfd_end(file_inode(file)), swapped;
 	struct folio_batch fbatch;
-	unsigned int i;
 	int err = 0;
 
-	*nrpages = 0;
 	folio_batch_init(&fbatch);
-	while (!err && index < end &&
-	       find_get_entries(mapping, &index, end - 1, &fbatch, indices)) {
-		for (i = 0; i < folio_batch_count(&fbatch); i++) {
-			struct folio *folio = fbatch.folios[i];
-			pgoff_t at = indices[i];
-
-			if (xa_is_value(folio)) {
-				/* Swapped out: read it in and look again. */
-				folio = shmem_read_folio(mapping, at);
-				if (IS_ERR(folio))
-					err = PTR_ERR(folio);
-				else
-					folio_put(folio);
-				index = at;
-				break;
-			}
-			at = folio->index;
-
-			while (o < old->nr && old->table[o].index < at)
-				o++;
-			if (o < old->nr && old->table[o].pfn == folio_pfn(folio)) {
-				if (nr == max) {
-					err = -EAGAIN;
-					break;
-				}
-				table[nr++] = old->table[o++];
-				*nrpages += folio_nr_pages(folio);
-				continue;
-			}
-
-			if (unlikely(!folio_is_longterm_pinnable(folio))) {
-				unsigned int n = i + 1;
-
-				if (stuck == at) {
-					err = -EBUSY;
-					break;
-				}
-				while (n < folio_batch_count(&fbatch) &&
-				       indices[n] == indices[n - 1] + 1)
-					n++;
-				stuck = at;
-				index = at;
-				n = indices[n - 1] - indices[i] + 1;
-				/* Our references would keep them where they are. */
-				folio_batch_remove_exceptionals(&fbatch);
-				folio_batch_release(&fbatch);
-				err = memfd_migrate_out(file, at, n);
-				break;
-			}
-
-			if (nr == max) {
-				err = -EAGAIN;
-				break;
-			}
-			err = memfd_take_folio(folio, &table[nr]);
-			if (err)
-				break;
-			*nrpages += folio_nr_pages(folio);
-			nr++;
-		}
-		folio_batch_remove_exceptionals(&fbatch);
-		folio_batch_release(&fbatch);
+	while (!err && fill.index < end &&
+	       memfd_find_folios(&fill, &fbatch, end, &swapped)) {
+		err = memfd_fill_batch(&fill, &fbatch);
+		if (!err && swapped != ULONG_MAX && swapped >= fill.index)
+			err = memfd_swap_in(file, swapped);
 		cond_resched();
 	}
-	if (!err)
-		return nr;
-
-	memfd_drop_new(table, nr, old);
-	return err;
+	if (err) {
+		memfd_drop_new(table, fill.nr, old);
+		return err;
+	}
+	*nrpages = fill.nrpages;
+	return fill.nr;
 }
 
 /*

@@ -36,8 +36,11 @@ static struct kho_out {
 	struct kho_map map;
 	/** @nr_pages: pages in @map; under @lock */
 	unsigned long nr_pages;
+	/** @section: all of it can be preserved, or ULONG_MAX; under @lock */
+	unsigned long section;
 } kho_out = {
 	.lock = __MUTEX_INITIALIZER(kho_out.lock),
+	.section = ULONG_MAX,
 };
 
 /* Is anything between two page frames preserved? @bitmap is for an area. */
@@ -74,6 +77,9 @@ static int kho_memory_notify(struct notifier_block *nb, unsigned long action,
 
 	if (action != MEM_GOING_OFFLINE)
 		return NOTIFY_OK;
+	/* What comes back may be other memory. */
+	scoped_guard(mutex, &kho_out.lock)
+		kho_out.section = ULONG_MAX;
 	bitmap = bitmap_alloc(KHO_MAP_AREA_PAGES, GFP_KERNEL);
 	if (!bitmap)
 		return notifier_from_errno(-ENOMEM);
@@ -121,6 +127,23 @@ unsigned long kho_nr_preserved(void)
 	return kho_out.nr_pages;
 }
 
+/* Blocks come side by side: what one has shown holds for all of its section. */
+static int kho_check_block(unsigned long pfn, unsigned int order)
+{
+	unsigned long section = pfn_to_section_nr(pfn);
+	phys_addr_t phys = PFN_PHYS(section_nr_to_pfn(section));
+
+	if (likely(section == kho_out.section && order <= PFN_SECTION_SHIFT))
+		return 0;
+	if (kho_scratch_overlaps(PFN_PHYS(pfn), PAGE_SIZE << order))
+		return -ERANGE;
+	if (!kho_was_there_at_boot(pfn, order))
+		return -EOPNOTSUPP;
+	if (!kho_scratch_overlaps(phys, BIT_ULL(SECTION_SIZE_BITS)))
+		kho_out.section = section;
+	return 0;
+}
+
 static int kho_preserve_block(unsigned long pfn, unsigned int order)
 {
 	int err;
@@ -129,10 +152,9 @@ static int kho_preserve_block(unsigned long pfn, unsigned int order)
 
 	if (!kho_out.map.root)
 		return -EOPNOTSUPP;
-	if (kho_scratch_overlaps(PFN_PHYS(pfn), PAGE_SIZE << order))
-		return -ERANGE;
-	if (!kho_was_there_at_boot(pfn, order))
-		return -EOPNOTSUPP;
+	err = kho_check_block(pfn, order);
+	if (err)
+		return err;
 	err = kho_map_add(&kho_out.map, pfn, order);
 	if (!err)
 		kho_out.nr_pages += BIT(order);

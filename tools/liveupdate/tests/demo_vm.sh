@@ -21,7 +21,8 @@ soon() {
 	i=0
 	until "$@"; do
 		i=$((i + 1))
-		[ $i -lt 600 ] && kill -0 $luqemu || fail "not seen: $*"
+		kill -0 $luqemu 2>/dev/null || fail "luqemu has ended"
+		[ $i -lt 600 ] || fail "not seen: $*"
 		sleep 0.2
 	done
 }
