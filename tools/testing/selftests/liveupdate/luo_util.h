@@ -330,7 +330,10 @@ static inline int luo_test_calls(const char *op)
 /* The frame of the page at @offset, without writing to it; 0 if there is none. */
 static inline uint64_t luo_page_frame(int fd, off_t offset)
 {
-	char *mem = mmap(NULL, LUO_PAGE, PROT_READ, MAP_SHARED, fd, offset);
+	struct stat st;
+	/* A huge page is not mapped in part. */
+	size_t size = fstat(fd, &st) ? LUO_PAGE : st.st_blksize;
+	char *mem = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, offset);
 	int map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t pfn = 0;
 
@@ -338,7 +341,7 @@ static inline uint64_t luo_page_frame(int fd, off_t offset)
 	    pread(map, &pfn, sizeof(pfn), (uintptr_t)mem / LUO_PAGE * 8) != 8)
 		pfn = 0;
 	if (mem != MAP_FAILED)
-		munmap(mem, LUO_PAGE);
+		munmap(mem, size);
 	close(map);
 	/* The low 55 bits of an entry are the page frame. */
 	return pfn & ((1ULL << 55) - 1);
