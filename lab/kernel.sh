@@ -9,6 +9,7 @@
 
 selftests=$REPO/tools/testing/selftests
 fragments=("$selftests/liveupdate/config" "$selftests/liveupdate/config.x86_64" "$selftests/vfio/config")
+fragments+=("$REPO/tools/liveupdate/config")
 build=$OUT/build
 if [ -n "${FRAGMENT:-}" ]; then
 	[ -f "$FRAGMENT" ] || die "FRAGMENT=$FRAGMENT is not there"

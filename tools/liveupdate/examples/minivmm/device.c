@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device that the guest reports to. What it says is compared with the last
+ * report, which is the device's state, and with the clock of the host: exactly, as
+ * both clocks are the same one.
+ */
+#include <string.h>
+
+#include "vm.h"
+
+static uint64_t two_words(const struct vm *vm, unsigned int word)
+{
+	return vm->device.words[word] | (uint64_t)vm->device.words[word + 1] << 32;
+}
+
+static void check_turn(const struct vm *vm, uint64_t turn)
+{
+	if (vm->device.words[REPORT_FAULTS])
+		vm_fail(vm, "WRONG: the guest has found faults %#x by turn %llu",
+			vm->device.words[REPORT_FAULTS], (unsigned long long)turn);
+	if (turn != vm->device.turn + REPORT_EVERY)
+		vm_fail(vm, "WRONG: turn %llu came after turn %llu", (unsigned long long)turn,
+			(unsigned long long)vm->device.turn);
+}
+
+/* Between the last report and this moment; and so is a gap that is a new one. */
+static void check_clock(const struct vm *vm, uint64_t clock, uint64_t gap)
+{
+	const struct device_state *last = &vm->device;
+
+	if (clock <= last->clock || clock > host_tsc() + vm->clock.tsc_offset)
+		vm_fail(vm, "WRONG: the guest's clock is at %#llx, and was at %#llx",
+			(unsigned long long)clock, (unsigned long long)last->clock);
+	if (gap < last->gap || (gap > last->gap && last->turn && gap > clock - last->clock))
+		vm_fail(vm, "WRONG: the guest has seen a gap of %.6f s",
+			clock_seconds(vm, gap));
+	if (gap < vm->pause)
+		vm_fail(vm, "WRONG: the guest has not seen that it was stopped for %.6f s",
+			clock_seconds(vm, vm->pause));
+}
+
+/* Says so once. */
+static bool has_clock(struct vm *vm)
+{
+	bool stable = clock_is_stable(vm);
+
+	if (!stable && !vm->unstable)
+		vm_say(vm, "the host does not trust its TSC: the guest's is not checked");
+	vm->unstable = !stable;
+	return stable;
+}
+
+static void report(struct vm *vm)
+{
+	struct device_state *device = &vm->device;
+	uint64_t turn = two_words(vm, REPORT_TURN), clock = two_words(vm, REPORT_CLOCK);
+	uint64_t gap = two_words(vm, REPORT_GAP);
+
+	check_turn(vm, turn);
+	if (has_clock(vm))
+		check_clock(vm, clock, gap);
+	if (vm->pause)
+		vm_say(vm, "goes on after turn %llu, stopped for %.3f s",
+		       (unsigned long long)device->turn, clock_seconds(vm, vm->pause));
+	vm_say(vm, "turn %llu, checksum right, longest gap %.3f s", (unsigned long long)turn,
+	       clock_seconds(vm, gap));
+	vm->pause = 0;
+	device->turn = turn;
+	device->clock = clock;
+	device->gap = gap;
+}
+
+void device_write(struct vm *vm, unsigned int port, const void *data, unsigned int size)
+{
+	unsigned int word = (port - PORT_REPORT) / sizeof(vm->device.words[0]);
+
+	if (port < PORT_REPORT || port % sizeof(vm->device.words[0]) || word >= REPORT_WORDS ||
+	    size != sizeof(vm->device.words[0]))
+		vm_fail(vm, "the guest has written %u bytes to port %#x", size, port);
+	memcpy(&vm->device.words[word], data, size);
+	if (word == REPORT_FAULTS)
+		report(vm);
+}

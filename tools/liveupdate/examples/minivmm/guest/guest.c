@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest. Each turn of its loop changes some of its memory, whose checksum it
+ * keeps, and looks whether all that it left in the processor is still there. Then
+ * it halts until the timer of its APIC wakes it up.
+ *
+ * So whatever the VMM forgets to carry, or carries wrongly, is in the next report,
+ * or there is none.
+ */
+#include <stdint.h>
+
+#include "guest.h"
+
+#define WORDS			(GUEST_DATA_SIZE / sizeof(uint64_t))
+#define WORDS_PER_TURN		64
+/* Ticks of the TSC from one turn to the next: some milliseconds. */
+#define TURN_TICKS		(16 << 20)
+
+#define VECTOR_TIMER		0x40
+#define VECTORS			256
+#define CODE64			0x08
+#define GATE_INTERRUPT		0x8e00
+
+#define MSR_APIC_BASE		0x1b
+#define APIC_BASE_X2APIC	(3 << 10)	/* and enabled */
+#define MSR_TSC_DEADLINE	0x6e0
+#define MSR_X2APIC_SPURIOUS	0x80f
+#define APIC_ENABLED		0x1ff
+#define MSR_X2APIC_LVT_TIMER	0x832
+#define LVT_TSC_DEADLINE	(2 << 17)
+#define MSR_KERNEL_GS_BASE	0xc0000102
+
+struct gate {
+	uint16_t offset_low;
+	uint16_t selector;
+	uint16_t type;
+	uint16_t offset_middle;
+	uint32_t offset_high;
+	uint32_t reserved;
+};
+
+/* Of the loop. */
+struct guest {
+	uint64_t turn;		/* is in %xmm15, %dr0 and an MSR as well */
+	uint64_t last;		/* the TSC at the last turn */
+	uint64_t gap;		/* the longest between two turns */
+	uint64_t sum;		/* of data */
+	uint64_t random;
+	uint32_t faults;
+};
+
+uint64_t timer_interrupts;
+struct gate idt[VECTORS];
+static struct guest guest;
+static uint64_t *const data = (uint64_t *)GUEST_DATA;
+
+static inline uint64_t read_tsc(void)
+{
+	uint32_t low, high;
+
+	asm volatile("rdtsc" : "=a" (low), "=d" (high) : : "memory");
+	return low | (uint64_t)high << 32;
+}
+
+static inline uint64_t read_msr(uint32_t msr)
+{
+	uint32_t low, high;
+
+	asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (msr));
+	return low | (uint64_t)high << 32;
+}
+
+static inline void write_msr(uint32_t msr, uint64_t value)
+{
+	asm volatile("wrmsr" : : "c" (msr), "a" ((uint32_t)value),
+		     "d" ((uint32_t)(value >> 32)) : "memory");
+}
+
+static inline void report_word(unsigned int word, uint32_t value)
+{
+	asm volatile("outl %0, %w1" : : "a" (value), "Nd" (PORT_REPORT + 4 * word) : "memory");
+}
+
+static void report(void)
+{
+	report_word(REPORT_TURN, guest.turn);
+	report_word(REPORT_TURN + 1, guest.turn >> 32);
+	report_word(REPORT_CLOCK, guest.last);
+	report_word(REPORT_CLOCK + 1, guest.last >> 32);
+	report_word(REPORT_GAP, guest.gap);
+	report_word(REPORT_GAP + 1, guest.gap >> 32);
+	report_word(REPORT_FAULTS, guest.faults);
+}
+
+_Noreturn void guest_trap(void)
+{
+	guest.faults |= FAULT_TRAP;
+	report();
+	for (;;)
+		asm volatile("cli; hlt");
+}
+
+static void set_gate(unsigned int vector, void (*handler)(void))
+{
+	uint64_t address = (uint64_t)handler;
+
+	idt[vector] = (struct gate){
+		.offset_low = address,
+		.selector = CODE64,
+		.type = GATE_INTERRUPT,
+		.offset_middle = address >> 16,
+		.offset_high = address >> 32,
+	};
+}
+
+static void set_up_interrupts(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < VECTORS; i++)
+		set_gate(i, stray_interrupt);
+	set_gate(VECTOR_TIMER, timer_interrupt);
+	load_idt();
+
+	write_msr(MSR_APIC_BASE, read_msr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
+	write_msr(MSR_X2APIC_SPURIOUS, APIC_ENABLED);
+	write_msr(MSR_X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR_TIMER);
+}
+
+static uint64_t next_random(void)
+{
+	guest.random = guest.random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return guest.random;
+}
+
+/* A word that is lost, old or at another place changes the sum. */
+static uint64_t weigh(uint64_t index)
+{
+	return data[index] * (2 * index + 1);
+}
+
+static void change_memory(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < WORDS_PER_TURN; i++) {
+		uint64_t index = (next_random() >> 32) % WORDS;
+
+		guest.sum -= weigh(index);
+		data[index] = next_random();
+		guest.sum += weigh(index);
+	}
+}
+
+static void check_memory(void)
+{
+	uint64_t i, sum = 0;
+
+	for (i = 0; i < WORDS; i++)
+		sum += weigh(i);
+	if (sum != guest.sum)
+		guest.faults |= FAULT_MEMORY;
+}
+
+static void check_clock(void)
+{
+	uint64_t now = read_tsc();
+
+	if (now < guest.last)
+		guest.faults |= FAULT_CLOCK;
+	else if (guest.last && now - guest.last > guest.gap)
+		guest.gap = now - guest.last;
+	guest.last = now;
+}
+
+static void check_registers(void)
+{
+	uint64_t value;
+
+	asm volatile("movq %%xmm15, %0" : "=r" (value));
+	if (value != guest.turn)
+		guest.faults |= FAULT_SSE;
+	asm volatile("mov %%dr0, %0" : "=r" (value));
+	if (value != guest.turn)
+		guest.faults |= FAULT_DEBUG;
+	if (read_msr(MSR_KERNEL_GS_BASE) != guest.turn)
+		guest.faults |= FAULT_MSR;
+}
+
+static void set_registers(void)
+{
+	asm volatile("movq %0, %%xmm15" : : "r" (guest.turn));
+	asm volatile("mov %0, %%dr0" : : "r" (guest.turn));
+	write_msr(MSR_KERNEL_GS_BASE, guest.turn);
+}
+
+static void wait_for_timer(void)
+{
+	write_msr(MSR_TSC_DEADLINE, read_tsc() + TURN_TICKS);
+	asm volatile("sti; hlt; cli" : : : "memory");
+	/* One for each turn. */
+	if (timer_interrupts != guest.turn + 1)
+		guest.faults |= FAULT_TIMER;
+}
+
+_Noreturn void guest_main(void)
+{
+	uint64_t i;
+
+	for (i = 0; i < WORDS; i++)
+		data[i] = next_random();
+	for (i = 0; i < WORDS; i++)
+		guest.sum += weigh(i);
+	set_up_interrupts();
+	set_registers();
+	for (;;) {
+		wait_for_timer();
+		check_clock();
+		check_registers();
+		change_memory();
+		guest.turn++;
+		set_registers();
+		if (guest.turn % REPORT_EVERY == 0) {
+			check_memory();
+			report();
+		}
+	}
+}

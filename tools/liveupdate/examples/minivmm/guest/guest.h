@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What minivmm and its guest have agreed on. */
+#ifndef MINIVMM_GUEST_H
+#define MINIVMM_GUEST_H
+
+/* The guest's memory, where it is loaded and entered, and what it works on. */
+#define GUEST_RAM		0x1000000
+#define GUEST_ENTRY		0x10000
+#define GUEST_STACK		0x80000
+#define GUEST_DATA		0x200000
+#define GUEST_DATA_SIZE		0x400000
+
+/* A report goes word by word to these ports; the last one makes it whole. */
+#define PORT_REPORT		0x500
+#define REPORT_TURN		0	/* turns of its loop, 2 words */
+#define REPORT_CLOCK		2	/* the TSC at this turn, 2 words */
+#define REPORT_GAP		4	/* longest time between two turns, ticks of it, 2 words */
+#define REPORT_FAULTS		6	/* what has ever been wrong, FAULT_* */
+#define REPORT_WORDS		7
+
+/* Turns between two reports. */
+#define REPORT_EVERY		32
+
+#define FAULT_MEMORY		0x01	/* memory has not the checksum that it should have */
+#define FAULT_CLOCK		0x02	/* the TSC went back */
+#define FAULT_SSE		0x04	/* %xmm15 */
+#define FAULT_DEBUG		0x08	/* %dr0 */
+#define FAULT_MSR		0x10	/* an MSR */
+#define FAULT_TIMER		0x20	/* it woke up, and not by the timer */
+#define FAULT_TRAP		0x40	/* an interrupt or exception that nobody asked for */
+
+#ifndef __ASSEMBLER__
+/* head.S calls guest.c, and the other way round. */
+extern uint64_t timer_interrupts;
+void load_idt(void);
+void timer_interrupt(void);
+void stray_interrupt(void);
+_Noreturn void guest_trap(void);
+_Noreturn void guest_main(void);
+#endif
+
+#endif /* MINIVMM_GUEST_H */
