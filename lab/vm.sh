@@ -118,6 +118,19 @@ vm_tools() {
 		"$LINUX/tools/liveupdate/tests/luod_test.sh" /sbin/kexec
 }
 
+# vm_minivmm: build tools/liveupdate/examples/minivmm, and print the name of an initramfs
+# with it.
+vm_minivmm() {
+	local directory=$LINUX/tools/liveupdate/examples/minivmm
+
+	mkdir -p "$LOGS"
+	if ! make -s -C "$directory" OUTPUT="$OUT/minivmm" STATIC=1 </dev/null >"$LOGS/minivmm.make" 2>&1; then
+		tail -n 40 "$LOGS/minivmm.make" >&2
+		return 1
+	fi
+	selftests_initrd minivmm "$OUT/minivmm/minivmm" "$directory/minivmm_test.sh" /sbin/kexec
+}
+
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.
 # out/bzImage stays the ordinary one.
 vm_kernel() {

@@ -19,6 +19,7 @@
 #	luo.mode=demo-vm		the demonstration of "make demo-vm"
 #	luo.mode=hostile luo.part=N luo.of=M
 #					damaged handovers, one in M, with luo_hostile
+#	luo.mode=minivmm luo.hops=N	a virtual machine that lives through N kexecs
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next=option,option		options for the next kernel; a ; becomes a comma
 #	luo.crash			a crash kernel is loaded, and a crash is the end
@@ -161,6 +162,13 @@ demo-vm)
 	;;
 hostile)
 	luo_hostile "$(option stage)" "$(option part)" "$(option of)"
+	;;
+minivmm)
+	stage=$(option stage)
+	[ "$stage" = "$(option hops)" ] ||
+		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
+tsc=reliable luo.mode=minivmm luo.stage=$((stage + 1)) luo.hops=$(option hops)"
+	minivmm_test.sh "$stage" "$(option hops)" && { [ "$stage" = "$(option hops)" ] || kexec -e; }
 	;;
 demo)
 	luo_demo "$(option stage)"
