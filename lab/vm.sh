@@ -118,17 +118,21 @@ vm_tools() {
 		"$LINUX/tools/liveupdate/tests/luod_test.sh" /sbin/kexec
 }
 
-# vm_minivmm: build tools/liveupdate/examples/minivmm, and print the name of an initramfs
-# with it.
+# vm_minivmm: build luod and luctl, and tools/liveupdate/examples/minivmm, and print the
+# name of an initramfs with its test.
 vm_minivmm() {
 	local directory=$LINUX/tools/liveupdate/examples/minivmm
 
 	mkdir -p "$LOGS"
-	if ! make -s -C "$directory" OUTPUT="$OUT/minivmm" STATIC=1 </dev/null >"$LOGS/minivmm.make" 2>&1; then
+	if ! {
+		tools_make tools all &&
+			make -s -C "$directory" OUTPUT="$OUT/minivmm" STATIC=1 </dev/null
+	} >"$LOGS/minivmm.make" 2>&1; then
 		tail -n 40 "$LOGS/minivmm.make" >&2
 		return 1
 	fi
-	selftests_initrd minivmm "$OUT/minivmm/minivmm" "$directory/minivmm_test.sh" /sbin/kexec
+	selftests_initrd minivmm "$OUT"/tools/{luod,luod-keeper,luctl} "$OUT/minivmm/minivmm" \
+		"$directory/minivmm_test.sh"
 }
 
 # vm_kernel FRAGMENT: build another kernel, and print the name of its bzImage.

@@ -3,10 +3,19 @@
  * The device that the guest reports to. What it says is compared with the last
  * report, which is the device's state, and with the clock of the host: exactly, as
  * both clocks are the same one.
+ *
+ * It is slow: an interrupt says that a report has been taken. If the guest is stopped
+ * meanwhile there is none, and the guest gets it when it goes on.
  */
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
 
 #include "vm.h"
+
+#define REPORT_TAKES_US		100000
+/* A message to the APIC 0. */
+#define MSI_ADDRESS		0xfee00000
 
 static uint64_t two_words(const struct vm *vm, unsigned int word)
 {
@@ -70,6 +79,24 @@ static void report(struct vm *vm)
 	device->gap = gap;
 }
 
+void device_resume(struct vm *vm)
+{
+	const struct itimerval timer = { .it_value.tv_usec = REPORT_TAKES_US };
+
+	if (vm->device.busy)
+		setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void device_done(struct vm *vm)
+{
+	const struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR_DEVICE };
+
+	if (!vm->device.busy || vm->stopped)
+		return;
+	vm->device.busy = 0;
+	vm_ioctl(vm, vm->fd, KVM_SIGNAL_MSI, &msi, "the device's interrupt");
+}
+
 void device_write(struct vm *vm, unsigned int port, const void *data, unsigned int size)
 {
 	unsigned int word = (port - PORT_REPORT) / sizeof(vm->device.words[0]);
@@ -78,6 +105,11 @@ void device_write(struct vm *vm, unsigned int port, const void *data, unsigned i
 	    size != sizeof(vm->device.words[0]))
 		vm_fail(vm, "the guest has written %u bytes to port %#x", size, port);
 	memcpy(&vm->device.words[word], data, size);
-	if (word == REPORT_FAULTS)
-		report(vm);
+	if (word != REPORT_FAULTS)
+		return;
+	report(vm);
+	vm->device.busy = 1;
+	device_resume(vm);
+	if (!vm->luod)
+		luod_connect_again(vm);
 }

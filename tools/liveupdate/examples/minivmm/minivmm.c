@@ -5,12 +5,14 @@
  *	minivmm start NAME	a new guest
  *	minivmm resume NAME	the one that the previous kernel has handed over
  *
- * The session is called NAME. SIGUSR1 stops the guest and saves its state: the host
- * can be rebooted by kexec when that has been said. SIGUSR2 lets it go on, when the
- * host is not rebooted after all. SIGTERM ends it.
+ * The session is called NAME, and comes from luod, who tells of updates as well: then
+ * the guest is stopped and its state saved. SIGTERM ends it.
  *
  * Until FINISH nothing of what was handed over is changed: a resume that fails or is
  * killed can be tried again. From then on the guest runs, and is this process's.
+ *
+ * There is one thread. Signals are blocked but in KVM_RUN, which they end, and are
+ * taken by sigwaitinfo(2): none can be missed, and none comes in between.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,24 +24,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "session.h"
+#include <liveupdate.h>
+
 #include "vm.h"
 
 enum { TOKEN_RAM = 1, TOKEN_STATE };
 
-/* They are let through in KVM_RUN only, which they end: none can be missed. */
-static sigset_t commands(void)
+/* luod has said something; the device's timer; the end. */
+static sigset_t signals(void)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGIO);
+	sigaddset(&set, SIGALRM);
 	sigaddset(&set, SIGTERM);
 	return set;
 }
 
-static void take_commands_in_guest(const struct vm *vm)
+static void take_signals_in_guest(const struct vm *vm)
 {
 	/* A struct kvm_signal_mask: a length, and an empty set, as the kernel has it. */
 	const uint32_t none[3] = { 2 * sizeof(none[0]) };
@@ -47,36 +50,30 @@ static void take_commands_in_guest(const struct vm *vm)
 	vm_ioctl(vm, vm->vcpu, KVM_SET_SIGNAL_MASK, none, "signals");
 }
 
-static void save(struct vm *vm, struct vm_state *state)
-{
-	clock_save(vm);
-	vcpu_save(vm, &state->vcpu);
-	state->ram_size = GUEST_RAM;
-	state->clock = vm->clock;
-	state->device = vm->device;
-}
-
 /* Memory and state are handed over from now on, whatever is written to them. */
-static void hand_over(struct vm *vm)
+static int hand_over(struct vm *vm)
 {
-	int err = state_forget(vm->state_fd);
+	int ret = state_forget(vm->state_fd), session;
 
-	if (!err) {
-		vm->session = session_create(vm->name);
-		err = vm->session < 0 ? vm->session : 0;
-	}
-	if (!err)
-		err = session_preserve(vm->session, vm->ram_fd, TOKEN_RAM);
-	if (!err)
-		err = session_preserve(vm->session, vm->state_fd, TOKEN_STATE);
-	/* A guest that runs is worth more than one that could be updated. */
-	if (err)
-		vm_say(vm, "the guest won't live through a live update: %s", strerror(-err));
+	if (ret < 0)
+		return ret;
+	session = lu_client_create(vm->luod, vm->name);
+	if (session < 0)
+		return session;
+	ret = lu_preserve_fd(session, vm->ram_fd, TOKEN_RAM);
+	if (!ret)
+		ret = lu_preserve_fd(session, vm->state_fd, TOKEN_STATE);
+	if (!ret)
+		vm->session = session;
+	else
+		close(session);
+	return ret;
 }
 
 static void start(struct vm *vm)
 {
 	struct vm_state trial = {};
+	int err;
 
 	vm->ram_fd = ram_create();
 	if (vm->ram_fd < 0)
@@ -87,13 +84,15 @@ static void start(struct vm *vm)
 	vm_create(vm);
 	vm_boot(vm);
 	/* A guest that could not be saved is not begun. */
-	save(vm, &trial);
-	hand_over(vm);
+	vm_save(vm, &trial);
+	err = hand_over(vm);
+	if (err)
+		vm_fail(vm, "the guest can't be handed over: %s", strerror(-err));
 }
 
 static int retrieve(const struct vm *vm, int session, uint64_t token, const char *what)
 {
-	int fd = session_get(session, token);
+	int fd = lu_retrieve_fd(session, token);
 
 	if (fd < 0)
 		vm_fail(vm, "%s can't be retrieved: %s", what, strerror(-fd));
@@ -102,7 +101,7 @@ static int retrieve(const struct vm *vm, int session, uint64_t token, const char
 
 static void resume(struct vm *vm)
 {
-	int session = session_retrieve(vm->name), err;
+	int session = lu_client_retrieve(vm->luod, vm->name), err;
 	struct vm_state state;
 	const char *why;
 	struct stat st;
@@ -119,59 +118,42 @@ static void resume(struct vm *vm)
 	vm_create(vm);
 	vm->device = state.device;
 	vcpu_restore(vm, &state.vcpu, &state.clock);
-	err = session_finish(session);
+	err = lu_finish(session);
 	if (err)
 		vm_fail(vm, "the session can't be finished: %s", strerror(-err));
 	close(session);
-	hand_over(vm);
-	vm->pause = clock_pause(vm, &state.clock);
-}
-
-static int next_command(void)
-{
-	sigset_t set = commands();
-	int command;
-
-	do {
-		command = sigwaitinfo(&set, NULL);
-	} while (command < 0 && errno == EINTR);
-	return command;
-}
-
-/* Returns when the guest is to go on. */
-static void stop(struct vm *vm)
-{
-	struct vm_state state = {};
-	int command, err;
-
-	save(vm, &state);
-	err = state_write(vm->state_fd, &state);
-	if (err) {
-		vm_say(vm, "the state can't be written: %s", strerror(-err));
-		return;
-	}
-	vm_say(vm, "stopped after turn %llu", (unsigned long long)vm->device.turn);
-	while ((command = next_command()) != SIGUSR2)
-		if (command == SIGTERM)
-			exit(0);
-	err = state_forget(vm->state_fd);
+	err = hand_over(vm);
+	/* A guest that runs is worth more than one that could be updated again. */
 	if (err)
-		vm_fail(vm, "the state can't be written: %s", strerror(-err));
+		vm_say(vm, "the guest won't live through the next update: %s", strerror(-err));
 	vm->pause = clock_pause(vm, &state.clock);
+	device_resume(vm);
 }
 
-static void interrupted(struct vm *vm)
+static void take_signal(struct vm *vm, int signal)
 {
-	const struct timespec now = {};
-	sigset_t set = commands();
-
-	switch (sigtimedwait(&set, NULL, &now)) {
-	case SIGUSR1:
-		stop(vm);
+	switch (signal) {
+	case SIGIO:
+		luod_listen(vm);
+		break;
+	case SIGALRM:
+		device_done(vm);
 		break;
 	case SIGTERM:
 		exit(0);
 	}
+}
+
+static void take_signals(struct vm *vm)
+{
+	const struct timespec now = {};
+	sigset_t set = signals();
+	int signal;
+
+	while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
+		take_signal(vm, signal);
+	while (vm->stopped)
+		take_signal(vm, sigwaitinfo(&set, NULL));
 }
 
 static void run_guest(struct vm *vm)
@@ -182,7 +164,7 @@ static void run_guest(struct vm *vm)
 		if (ioctl(vm->vcpu, KVM_RUN, NULL) < 0) {
 			if (errno != EINTR)
 				vm_fail(vm, "the guest can't run: %s", strerror(errno));
-			interrupted(vm);
+			take_signals(vm);
 			continue;
 		}
 		if (run->exit_reason != KVM_EXIT_IO || run->io.direction != KVM_EXIT_IO_OUT)
@@ -196,7 +178,8 @@ int main(int argc, char **argv)
 {
 	static struct vm vm;
 	int resumed = argc == 3 && !strcmp(argv[1], "resume");
-	sigset_t set = commands();
+	sigset_t set = signals();
+	int err;
 
 	if (!resumed && (argc != 3 || strcmp(argv[1], "start"))) {
 		fprintf(stderr, "usage: minivmm start | resume NAME\n");
@@ -206,10 +189,14 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	vm.name = argv[2];
 	vm.session = -1;
+	err = lu_connect(NULL, &vm.luod);
+	if (err)
+		vm_fail(&vm, "luod: %s", strerror(-err));
 	if (resumed)
 		resume(&vm);
 	else
 		start(&vm);
-	take_commands_in_guest(&vm);
+	luod_subscribe(&vm);
+	take_signals_in_guest(&vm);
 	run_guest(&vm);
 }

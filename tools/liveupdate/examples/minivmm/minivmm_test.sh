@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# minivmm across kexecs, in the test machine (luo_init.sh):
+# minivmm across live updates by luctl, in the test machine (luo_init.sh):
 #
 #	minivmm_test.sh STAGE HOPS
 #
-# The guest "lives" goes all the way: "minivmm: stopped" and "minivmm: goes on" tell after
-# which turn. Others don't: one is killed, one is not stopped, and the state of one is
-# damaged. The next kernel has to be loaded: to leave for it is all that is left.
+# The guest "lives" goes all the way: "minivmm: leaves" and "minivmm: goes on" tell after
+# which turn. "mute" does not answer luod, and an update is given up. "killed" dies
+# before the update. "snapshot" is a copy of what "lives" had saved for the update that
+# was given up; "damaged" and "other" are that, but for some bytes.
 stage=$1
 hops=$2
+next="console=ttyS0 panic=-1 no_timer_check tsc=reliable luo.mode=minivmm luo.hops=$hops"
 results=0
 failed=0
 
@@ -23,113 +25,164 @@ result() {
 	fi
 }
 
-# Each has a process and says things.
-vmm() {
-	minivmm "$1" "$2" >"/tmp/$2.log" 2>&1 &
-	echo $! >"/tmp/$2.pid"
-}
-signal() { kill "-$1" "$(cat "/tmp/$2.pid")"; }
-alive() { kill -0 "$(cat "/tmp/$1.pid")" 2>/dev/null; }
-reports() { grep -c "checksum right" "/tmp/$1.log"; }
-
-# said NAME TEXT: it says so some time, unless it ends.
-said() {
-	until grep -q "$2" "/tmp/$1.log"; do
-		alive "$1" || return
-		sleep 0.05
+# soon COMMAND...: it succeeds, within a minute or some.
+soon() {
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || return 1
+		sleep 0.1
 	done
 }
 
+# Each is a process, without privileges, and says things.
+as_vmm() { su -s /bin/sh vmm -c "exec $*"; }
+vmm() {
+	su -s /bin/sh vmm -c "exec minivmm $1 $2" >"/tmp/$2.log" 2>&1 &
+	echo $! >"/tmp/$2.pid"
+}
+pid_of() { cat "/tmp/$1.pid"; }
+signal() { kill "-$1" "$(pid_of "$2")"; }
+said() { grep -q "$2" "/tmp/$1.log"; }
+times_said() { grep -c "$2" "/tmp/$1.log"; }
+has_said() { [ "$(times_said "$1" "$2")" -ge "$3" ]; }
+last_turn() { sed -n 's/.*: turn \([0-9]*\),.*/\1/p' "/tmp/$1.log" | tail -n 1; }
+
 # runs NAME: it says that all is well, some more times.
 runs() {
-	enough=$(($(reports "$1") + 3))
-	while alive "$1" && [ "$(reports "$1")" -lt $enough ]; do sleep 0.05; done
-	alive "$1"
+	soon has_said "$1" "checksum right" $(($(times_said "$1" "checksum right") + 3)) &&
+		signal 0 "$1"
 }
 
-# refused NAME TEXT: it can't be resumed.
+# refused COMMAND NAME TEXT: it ends, for this reason.
 refused() {
-	minivmm resume "$1" >"/tmp/$1.log" 2>&1
-	[ $? = 1 ] && grep -qx "$1: $2" "/tmp/$1.log"
+	as_vmm "minivmm $1 $2" >/tmp/refused 2>&1
+	[ $? = 1 ] && grep -qx "$2: $3" /tmp/refused
 }
 
-# damage NAME OFFSET: in the state that is handed over.
-damage() {
-	for fd in "/proc/$(cat "/tmp/$1.pid")"/fd/*; do
+# memfd NAME WHAT: where the file is that is handed over.
+memfd() {
+	for fd in "/proc/$(pid_of "$1")"/fd/*; do
 		case $(readlink "$fd") in
-		/memfd:minivmm-state*)
-			printf 'oops' | dd of="$fd" bs=1 seek="$2" conv=notrunc 2>/dev/null
+		"/memfd:minivmm-$2 "*)
+			echo "$fd"
 			return
 			;;
 		esac
 	done
-	return 1
 }
 
-# stop NAME: until it is saved, which may be for the second time.
-stop() {
-	before=$(grep -c "stopped after turn" "/tmp/$1.log")
-	signal USR1 "$1"
-	until [ "$(grep -c "stopped after turn" "/tmp/$1.log")" -gt "$before" ]; do
-		alive "$1" || return
-		sleep 0.05
-	done
+# hand_over NAME: a session of the files that were copied.
+hand_over() {
+	as_vmm luctl create "$1" && as_vmm luctl preserve "$1" 1 </tmp/ram &&
+		as_vmm luctl preserve "$1" 2 <"/tmp/state-$1"
 }
+
+# change NAME OFFSET: another state, but for four bytes.
+change() {
+	cp /tmp/state-snapshot "/tmp/state-$1"
+	printf 'oops' | dd of="/tmp/state-$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+update() {
+	exec luctl update --kernel /next/bzImage --initrd /next/initrd --timeout 60 \
+		--append "$next luo.stage=$((stage + 1))"
+}
+
+echo "vmm:x:1000:1000::/:/bin/sh" >/etc/passwd
+echo "allow user 1000 * max=16" >/etc/luod.conf
+chown 1000 /dev/kvm
+mkdir -p /run
+luod-keeper luod 2>/tmp/luod.log &
+soon luctl status
+result luod $?
 
 if [ "$stage" = 0 ]; then
-	for guest in lives killed running damaged; do
+	for guest in lives killed mute; do
 		vmm start $guest
 	done
-	for guest in lives killed running damaged; do
+	for guest in lives killed mute; do
 		runs $guest
 		result ${guest}_runs $?
 	done
+	refused start lives "the guest can't be handed over: File exists"
+	result no_two_of_a_name $?
 
-	# An update that does not take place.
-	stop lives
-	signal USR2 lives
-	said lives "goes on after turn" && runs lives
+	kill -KILL "$(pidof luod)"
+	soon said lives "luod is back" && soon said mute "luod is back" && runs lives
+	result lives_runs_on_without_luod $?
+
+	# An update that is given up: all go on in this kernel.
+	signal STOP mute
+	(update) >/tmp/update.log 2>&1 &
+	soon said lives "stopped after turn"
+	result lives_is_stopped $?
+	cat "$(memfd lives ram)" >/tmp/ram
+	cat "$(memfd lives state)" >/tmp/state-snapshot
+	kill $!
+	soon said lives "goes on after turn" && runs lives
 	result lives_goes_on_without_update $?
+	signal CONT mute
+	soon said mute "goes on after turn" && runs mute
+	result mute_goes_on $?
+	signal TERM mute
+	luctl release mute >/tmp/out
+	result mute_is_released $?
 
+	change damaged 5000
+	change other 8
+	for guest in snapshot damaged other; do
+		hand_over $guest
+		result ${guest}_is_handed_over $?
+	done
 	signal KILL killed
-	runs lives && runs running
-	result others_run_on $?
-
-	stop damaged && damage damaged 5000
-	result damaged_is_damaged $?
+	runs lives
+	result lives_runs_on $?
 else
 	vmm resume lives
-	said lives "goes on after turn" && runs lives
+	soon said lives "goes on after turn" && runs lives
 	result lives_goes_on $?
 	sed -n 's/^lives: goes on/minivmm: goes on/p' /tmp/lives.log
+	luctl report | sed 's/^/# /'
 fi
 
 if [ "$stage" = 1 ]; then
-	refused killed "no session: No such file or directory"
-	result killed_is_not_there $?
-	refused running "refused: the guest was not stopped before the update: Invalid argument"
-	result running_is_refused $?
+	vmm resume snapshot
+	soon said snapshot "goes on after turn" && runs snapshot
+	result snapshot_goes_on $?
+	refused resume nobody "no session: No such file or directory"
+	result nobody_is_not_there $?
+	refused resume killed \
+		"refused: the guest was not stopped before the update: Invalid argument"
+	result killed_is_refused $?
 	# Nothing has changed by that.
 	for try in 1 2; do
-		refused damaged "refused: the state is damaged: Invalid argument"
+		refused resume damaged "refused: the state is damaged: Invalid argument"
 		result damaged_is_refused_$try $?
+	done
+	refused resume other \
+		"refused: the state is of another version of minivmm: Invalid argument"
+	result other_is_refused $?
+	for guest in killed damaged other; do
+		luctl finish $guest >/tmp/out
+		result ${guest}_is_given_up $?
 	done
 	runs lives
 	result lives_runs_on $?
 fi
 
-stop lives
-result lives_is_stopped $?
 # The clocks are compared only then.
 ! grep "does not trust its TSC" /tmp/*.log
 result clocks_were_compared $?
-sed 's/^/# /' /tmp/*.log | grep -v -e "checksum right" -e "lives: stopped"
+sed 's/^/# /' /tmp/*.log | grep -v "checksum right"
 grep "checksum right" /tmp/lives.log | tail -n 1 | sed 's/^/# /'
 if [ "$stage" = "$hops" ]; then
 	signal TERM lives
-	wait "$(cat /tmp/lives.pid)"
+	wait "$(pid_of lives)"
 	result lives_ends $?
-else
-	sed -n 's/^lives: stopped/minivmm: stopped/p' /tmp/lives.log | tail -n 1
+	exit $failed
 fi
-exit $failed
+echo "minivmm: leaves after turn $(last_turn lives)"
+(update)
+result update 1
+exit 1

@@ -22,7 +22,7 @@
 /* The device that the guest reports to. */
 struct device_state {
 	uint32_t words[REPORT_WORDS];	/* of the report that is being made */
-	uint32_t reserved;
+	uint32_t busy;			/* the guest has not been told that it was taken */
 	uint64_t turn;			/* of the last whole report */
 	uint64_t clock;
 	uint64_t gap;

@@ -17,6 +17,9 @@
 #define TYPE_CODE		11
 #define TYPE_DATA		3
 #define IOAPIC_PINS		24
+/* Of leaf 1, ecx */
+#define CPUID_TSC_DEADLINE	(1 << 24)
+#define CPUID_AVX		(1 << 28)
 
 int vm_ioctl(const struct vm *vm, int fd, unsigned long cmd, const void *arg, const char *what)
 {
@@ -48,7 +51,7 @@ static void offer_cpuid(struct vm *vm)
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[STATE_CPUID];
 	} cpuid = { .head.nent = STATE_CPUID };
-	uint32_t i;
+	uint32_t i, features = 0;
 
 	vm_ioctl(vm, vm->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid, "CPUID");
 	if (ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) <= 0)
@@ -58,7 +61,9 @@ static void offer_cpuid(struct vm *vm)
 	/* KVM leaves it to us to say so: it is there only with its own APIC. */
 	for (i = 0; i < vm->cpuid_count; i++)
 		if (vm->cpuid[i].function == 1)
-			vm->cpuid[i].ecx |= 1 << 24;
+			features = vm->cpuid[i].ecx |= CPUID_TSC_DEADLINE;
+	if (!(features & CPUID_AVX))
+		vm_fail(vm, "KVM has no AVX, which the guest uses");
 }
 
 static void create_ram(struct vm *vm)

@@ -13,11 +13,15 @@
 
 #include "state.h"
 
+struct lu_client;
+
 struct vm {
 	const char *name;
 	int ram_fd;			/* a memfd, of GUEST_RAM */
 	int state_fd;			/* a memfd, see state.h */
-	int session;			/* in which both are preserved */
+	struct lu_client *luod;		/* NULL: it has gone */
+	int session;			/* in which both are preserved, or -1 */
+	bool stopped;			/* luod has asked for it, and the state is saved */
 	int kvm;			/* /dev/kvm */
 	int fd;				/* the virtual machine */
 	int vcpu;
@@ -55,8 +59,19 @@ bool clock_is_stable(const struct vm *vm);
 uint64_t clock_pause(const struct vm *vm, const struct clock_state *saved);
 double clock_seconds(const struct vm *vm, uint64_t ticks);
 
-/* device.c: what the guest reports, and whether that can be true. */
+/*
+ * device.c: what the guest reports, and whether that can be true. A report takes some
+ * time, which ends with SIGALRM; one that was being made is made again.
+ */
 void device_write(struct vm *vm, unsigned int port, const void *data, unsigned int size);
+void device_done(struct vm *vm);
+void device_resume(struct vm *vm);
+
+/* luod.c: SIGIO says that there is something to be heard. */
+void vm_save(struct vm *vm, struct vm_state *state);
+void luod_subscribe(struct vm *vm);
+void luod_connect_again(struct vm *vm);
+void luod_listen(struct vm *vm);
 
 #define vm_say(vm, fmt, ...)	printf("%s: " fmt "\n", (vm)->name, ##__VA_ARGS__)
 #define vm_fail(vm, fmt, ...)	do { vm_say(vm, fmt, ##__VA_ARGS__); exit(1); } while (0)

@@ -164,11 +164,7 @@ hostile)
 	luo_hostile "$(option stage)" "$(option part)" "$(option of)"
 	;;
 minivmm)
-	stage=$(option stage)
-	[ "$stage" = "$(option hops)" ] ||
-		kexec -s -l /next/bzImage --initrd=/next/initrd --append="$next \
-tsc=reliable luo.mode=minivmm luo.stage=$((stage + 1)) luo.hops=$(option hops)"
-	minivmm_test.sh "$stage" "$(option hops)" && { [ "$stage" = "$(option hops)" ] || kexec -e; }
+	minivmm_test.sh "$(option stage)" "$(option hops)"
 	;;
 demo)
 	luo_demo "$(option stage)"

@@ -2,7 +2,11 @@
 /*
  * The guest. Each turn of its loop changes some of its memory, whose checksum it
  * keeps, and looks whether all that it left in the processor is still there. Then
- * it halts until the timer of its APIC wakes it up.
+ * it halts until the timer of its APIC wakes it up, and after a report until the
+ * device does.
+ *
+ * It is in an NMI handler all the time, as it were: NMIs are masked, and one is
+ * pending. Each turn lets that one in, and sends itself the next.
  *
  * So whatever the VMM forgets to carry, or carries wrongly, is in the next report,
  * or there is none.
@@ -16,6 +20,7 @@
 /* Ticks of the TSC from one turn to the next: some milliseconds. */
 #define TURN_TICKS		(16 << 20)
 
+#define VECTOR_NMI		2
 #define VECTOR_TIMER		0x40
 #define VECTORS			256
 #define CODE64			0x08
@@ -26,9 +31,16 @@
 #define MSR_TSC_DEADLINE	0x6e0
 #define MSR_X2APIC_SPURIOUS	0x80f
 #define APIC_ENABLED		0x1ff
+#define MSR_X2APIC_ICR		0x830
+#define ICR_NMI			(4 << 8)	/* to APIC 0, itself */
 #define MSR_X2APIC_LVT_TIMER	0x832
 #define LVT_TSC_DEADLINE	(2 << 17)
 #define MSR_KERNEL_GS_BASE	0xc0000102
+#define MSR_KVM_CLOCK		0x4b564d01
+#define KVM_CLOCK_ENABLED	1
+
+/* An NMI comes within some instructions. */
+#define NMI_PATIENCE		100000
 
 struct gate {
 	uint16_t offset_low;
@@ -39,20 +51,41 @@ struct gate {
 	uint32_t reserved;
 };
 
+/* See Documentation/virt/kvm/x86/msr.rst. */
+struct kvm_clock {
+	uint32_t version;
+	uint32_t reserved;
+	uint64_t tsc;
+	uint64_t nanoseconds;
+	uint32_t scale;
+	int8_t shift;
+	uint8_t flags;
+	uint8_t reserved2[2];
+};
+
 /* Of the loop. */
 struct guest {
-	uint64_t turn;		/* is in %xmm15, %dr0 and an MSR as well */
+	uint64_t turn;		/* is in %ymm15, twice, %dr0 and an MSR as well */
 	uint64_t last;		/* the TSC at the last turn */
 	uint64_t gap;		/* the longest between two turns */
+	uint64_t kvmclock;	/* at the last turn */
+	uint64_t reports;
 	uint64_t sum;		/* of data */
 	uint64_t random;
 	uint32_t faults;
 };
 
-uint64_t timer_interrupts;
+uint64_t timer_interrupts, device_interrupts;
+uint32_t nmi_awaited;
 struct gate idt[VECTORS];
+static struct kvm_clock kvm_clock __attribute__((aligned(64)));
 static struct guest guest;
 static uint64_t *const data = (uint64_t *)GUEST_DATA;
+
+static inline void fence(void)
+{
+	asm volatile("lfence" : : : "memory");
+}
 
 static inline uint64_t read_tsc(void)
 {
@@ -113,18 +146,46 @@ static void set_gate(unsigned int vector, void (*handler)(void))
 	};
 }
 
+static void send_nmi(void)
+{
+	write_msr(MSR_X2APIC_ICR, ICR_NMI);
+}
+
+static void await_nmi(void)
+{
+	unsigned int i;
+
+	for (i = 0; nmi_awaited && i < NMI_PATIENCE; i++)
+		asm volatile("pause" : : : "memory");
+	if (nmi_awaited)
+		guest.faults |= FAULT_NMI;
+	nmi_awaited = 0;
+}
+
+/* From the first one on they are masked. */
+static void set_up_nmi(void)
+{
+	nmi_awaited = 1;
+	send_nmi();
+	await_nmi();
+	send_nmi();
+}
+
 static void set_up_interrupts(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < VECTORS; i++)
 		set_gate(i, stray_interrupt);
+	set_gate(VECTOR_NMI, nmi_interrupt);
 	set_gate(VECTOR_TIMER, timer_interrupt);
+	set_gate(VECTOR_DEVICE, device_interrupt);
 	load_idt();
 
 	write_msr(MSR_APIC_BASE, read_msr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
 	write_msr(MSR_X2APIC_SPURIOUS, APIC_ENABLED);
 	write_msr(MSR_X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR_TIMER);
+	set_up_nmi();
 }
 
 static uint64_t next_random(void)
@@ -162,24 +223,47 @@ static void check_memory(void)
 		guest.faults |= FAULT_MEMORY;
 }
 
-static void check_clock(void)
+static uint64_t read_kvm_clock(void)
 {
-	uint64_t now = read_tsc();
+	uint64_t ticks, nanoseconds;
+	uint32_t version;
+
+	do {
+		version = kvm_clock.version & ~1;
+		fence();
+		ticks = read_tsc() - kvm_clock.tsc;
+		ticks = kvm_clock.shift < 0 ? ticks >> -kvm_clock.shift : ticks << kvm_clock.shift;
+		nanoseconds = kvm_clock.nanoseconds +
+			      (uint64_t)(((unsigned __int128)ticks * kvm_clock.scale) >> 32);
+		fence();
+	} while (version != kvm_clock.version);
+	return nanoseconds;
+}
+
+static void check_clocks(void)
+{
+	uint64_t now = read_tsc(), kvmclock = read_kvm_clock();
 
 	if (now < guest.last)
 		guest.faults |= FAULT_CLOCK;
 	else if (guest.last && now - guest.last > guest.gap)
 		guest.gap = now - guest.last;
 	guest.last = now;
+	if (kvmclock < guest.kvmclock)
+		guest.faults |= FAULT_KVMCLOCK;
+	guest.kvmclock = kvmclock;
 }
 
 static void check_registers(void)
 {
 	uint64_t value;
 
-	asm volatile("movq %%xmm15, %0" : "=r" (value));
+	asm volatile("vmovq %%xmm15, %0" : "=r" (value));
 	if (value != guest.turn)
 		guest.faults |= FAULT_SSE;
+	asm volatile("vextractf128 $1, %%ymm15, %%xmm14; vmovq %%xmm14, %0" : "=r" (value));
+	if (value != guest.turn)
+		guest.faults |= FAULT_AVX;
 	asm volatile("mov %%dr0, %0" : "=r" (value));
 	if (value != guest.turn)
 		guest.faults |= FAULT_DEBUG;
@@ -189,18 +273,41 @@ static void check_registers(void)
 
 static void set_registers(void)
 {
-	asm volatile("movq %0, %%xmm15" : : "r" (guest.turn));
+	asm volatile("vmovq %0, %%xmm15; vinsertf128 $1, %%xmm15, %%ymm15, %%ymm15"
+		     : : "r" (guest.turn));
 	asm volatile("mov %0, %%dr0" : : "r" (guest.turn));
 	write_msr(MSR_KERNEL_GS_BASE, guest.turn);
 }
 
+static void halt(void)
+{
+	asm volatile("sti; hlt; cli" : : : "memory");
+}
+
+/* One for each turn, and nothing else that could wake it up. */
 static void wait_for_timer(void)
 {
 	write_msr(MSR_TSC_DEADLINE, read_tsc() + TURN_TICKS);
-	asm volatile("sti; hlt; cli" : : : "memory");
-	/* One for each turn. */
+	halt();
 	if (timer_interrupts != guest.turn + 1)
 		guest.faults |= FAULT_TIMER;
+}
+
+static void check_nmi(void)
+{
+	nmi_awaited = 1;
+	let_nmi_in();
+	await_nmi();
+	send_nmi();
+}
+
+static void report_and_wait(void)
+{
+	report();
+	guest.reports++;
+	halt();
+	if (device_interrupts != guest.reports)
+		guest.faults |= FAULT_DEVICE;
 }
 
 _Noreturn void guest_main(void)
@@ -212,17 +319,19 @@ _Noreturn void guest_main(void)
 	for (i = 0; i < WORDS; i++)
 		guest.sum += weigh(i);
 	set_up_interrupts();
+	write_msr(MSR_KVM_CLOCK, (uint64_t)&kvm_clock | KVM_CLOCK_ENABLED);
 	set_registers();
 	for (;;) {
 		wait_for_timer();
-		check_clock();
+		check_clocks();
 		check_registers();
+		check_nmi();
 		change_memory();
 		guest.turn++;
 		set_registers();
 		if (guest.turn % REPORT_EVERY == 0) {
 			check_memory();
-			report();
+			report_and_wait();
 		}
 	}
 }

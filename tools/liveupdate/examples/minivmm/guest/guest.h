@@ -19,21 +19,32 @@
 #define REPORT_WORDS		7
 
 /* Turns between two reports. */
-#define REPORT_EVERY		32
+#define REPORT_EVERY		8
 
-#define FAULT_MEMORY		0x01	/* memory has not the checksum that it should have */
-#define FAULT_CLOCK		0x02	/* the TSC went back */
-#define FAULT_SSE		0x04	/* %xmm15 */
-#define FAULT_DEBUG		0x08	/* %dr0 */
-#define FAULT_MSR		0x10	/* an MSR */
-#define FAULT_TIMER		0x20	/* it woke up, and not by the timer */
-#define FAULT_TRAP		0x40	/* an interrupt or exception that nobody asked for */
+/* When the device has taken a report it says so by this interrupt. */
+#define VECTOR_DEVICE		0x41
+
+#define FAULT_MEMORY		0x001	/* memory has not the checksum that it should have */
+#define FAULT_CLOCK		0x002	/* the TSC went back */
+#define FAULT_KVMCLOCK		0x004	/* kvmclock went back */
+#define FAULT_SSE		0x008	/* lower half of %ymm15 */
+#define FAULT_AVX		0x010	/* upper half of it */
+#define FAULT_DEBUG		0x020	/* %dr0 */
+#define FAULT_MSR		0x040	/* an MSR */
+#define FAULT_TIMER		0x080	/* it woke up, and not by the timer */
+#define FAULT_DEVICE		0x100	/* it woke up, and not by the device */
+#define FAULT_NMI		0x200	/* the NMI that was pending did not come */
+#define FAULT_TRAP		0x400	/* an interrupt or exception that nobody asked for */
 
 #ifndef __ASSEMBLER__
 /* head.S calls guest.c, and the other way round. */
-extern uint64_t timer_interrupts;
+extern uint64_t timer_interrupts, device_interrupts;
+extern uint32_t nmi_awaited;
 void load_idt(void);
 void timer_interrupt(void);
+void device_interrupt(void);
+void nmi_interrupt(void);
+void let_nmi_in(void);
 void stray_interrupt(void);
 _Noreturn void guest_trap(void);
 _Noreturn void guest_main(void);

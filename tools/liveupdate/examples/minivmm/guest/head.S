@@ -8,6 +8,8 @@
 #define CR0_PG		0x80000000
 #define CR4_PAE		0x020
 #define CR4_OSFXSR	0x200
+#define CR4_OSXSAVE	0x40000
+#define XCR0_AVX	7	/* and what it needs: x87, SSE */
 #define MSR_EFER	0xc0000080
 #define EFER_LME	0x100
 #define MSR_X2APIC_EOI	0x80b
@@ -21,8 +23,12 @@
 	.code32
 	.globl	_start
 _start:
-	mov	$(CR4_PAE | CR4_OSFXSR), %eax
+	mov	$(CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE), %eax
 	mov	%eax, %cr4
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	mov	$XCR0_AVX, %eax
+	xsetbv
 	mov	$pml4, %eax
 	mov	%eax, %cr3
 	mov	$MSR_EFER, %ecx
@@ -51,13 +57,34 @@ load_idt:
 	lidt	idt_pointer
 	ret
 
-/* The timer wakes the processor up, which is all that it is for. */
-	.globl	timer_interrupt
-timer_interrupt:
+/*
+ * Back to where the interrupt came from, but not by IRET: that would let NMIs in. Only
+ * one that is interrupted again runs with a stack that is not its own, which is below.
+ */
+	.macro	return_without_iret
+	push	%rax
+	push	%rcx
+	mov	16(%rsp), %rax		/* rip */
+	mov	40(%rsp), %rcx		/* rsp */
+	sub	$8, %rcx
+	mov	%rax, (%rcx)
+	mov	%rcx, 40(%rsp)
+	pop	%rcx
+	pop	%rax
+	pushq	16(%rsp)
+	popfq
+	mov	24(%rsp), %rsp
+	ret
+	.endm
+
+/* Interrupts wake the processor up, which is all that they are for. */
+	.macro	interrupt name, counter
+	.globl	\name
+\name:
 	push	%rax
 	push	%rcx
 	push	%rdx
-	incq	timer_interrupts
+	incq	\counter
 	mov	$MSR_X2APIC_EOI, %ecx
 	xor	%eax, %eax
 	xor	%edx, %edx
@@ -65,7 +92,32 @@ timer_interrupt:
 	pop	%rdx
 	pop	%rcx
 	pop	%rax
+	return_without_iret
+	.endm
+
+	interrupt timer_interrupt, timer_interrupts
+	interrupt device_interrupt, device_interrupts
+
+	.globl	nmi_interrupt
+nmi_interrupt:
+	cmpl	$0, nmi_awaited
+	je	stray_interrupt
+	movl	$0, nmi_awaited
+	return_without_iret
+
+/* An IRET to the next instruction: the NMI that was kept out comes in. */
+	.globl	let_nmi_in
+let_nmi_in:
+	mov	%rsp, %rax
+	mov	%ss, %ecx
+	push	%rcx
+	push	%rax
+	pushfq
+	mov	%cs, %ecx
+	push	%rcx
+	push	$1f
 	iretq
+1:	ret
 
 	.globl	stray_interrupt
 stray_interrupt:
