@@ -8,6 +8,9 @@
 # which turn. "mute" does not answer luod, and an update is given up. "killed" dies
 # before the update. "snapshot" is a copy of what "lives" had saved for the update that
 # was given up; "damaged" and "other" are that, but for some bytes.
+#
+# shellcheck disable=SC2317 # what is called by its name is reachable
+
 stage=$1
 hops=$2
 next="console=ttyS0 panic=-1 no_timer_check tsc=reliable luo.mode=minivmm luo.hops=$hops"
