@@ -123,10 +123,11 @@ vm_tools() {
 vm_minivmm() {
 	local directory=$LINUX/tools/liveupdate/examples/minivmm
 
-	mkdir -p "$LOGS"
+	selftests_build || return 1
 	if ! {
 		tools_make tools all &&
-			make -s -C "$directory" OUTPUT="$OUT/minivmm" STATIC=1 </dev/null
+			make -s -C "$directory" OUTPUT="$OUT/minivmm" STATIC=1 \
+				KHDR_INCLUDES="-isystem $OUT/headers/include" </dev/null
 	} >"$LOGS/minivmm.make" 2>&1; then
 		tail -n 40 "$LOGS/minivmm.make" >&2
 		return 1

@@ -4,7 +4,7 @@
 . "$REPO/lab/vm.sh"
 
 INITRD=$(vm_minivmm)
-export INITRD MEM=${MEM:-1G}
+export INITRD MEM=${MEM:-1G} QEMU_EXTRA="-device edu,addr=04.0"
 
 check "minivmm: what a state has to be" "$OUT/minivmm/state_test"
 

@@ -7,6 +7,7 @@
  * It is slow: an interrupt says that a report has been taken. If the guest is stopped
  * meanwhile there is none, and the guest gets it when it goes on.
  */
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
@@ -14,8 +15,6 @@
 #include "vm.h"
 
 #define REPORT_TAKES_US		100000
-/* A message to the APIC 0. */
-#define MSI_ADDRESS		0xfee00000
 
 static uint64_t two_words(const struct vm *vm, unsigned int word)
 {
@@ -89,7 +88,7 @@ void device_resume(struct vm *vm)
 
 void device_done(struct vm *vm)
 {
-	const struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR_DEVICE };
+	const struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR_REPORT };
 
 	if (!vm->device.busy || vm->stopped)
 		return;
@@ -110,6 +109,9 @@ void device_write(struct vm *vm, unsigned int port, const void *data, unsigned i
 	report(vm);
 	vm->device.busy = 1;
 	device_resume(vm);
+	/* Who waited for this is told as soon as the guest is behind it. */
+	if (vm->asked)
+		raise(SIGIO);
 	if (!vm->luod)
 		luod_connect_again(vm);
 }

@@ -21,17 +21,21 @@ void vm_save(struct vm *vm, struct vm_state *state)
 	state->ram_size = GUEST_RAM;
 	state->clock = vm->clock;
 	state->device = vm->device;
+	state->has_vfio = vm->vfio != NULL;
 }
 
 static int stop(struct vm *vm)
 {
 	struct vm_state state = {};
-	int err;
+	int err = passthrough_end(vm);
 
-	vm_save(vm, &state);
-	err = state_write(vm->state_fd, &state);
+	if (!err) {
+		vm_save(vm, &state);
+		err = state_write(vm->state_fd, &state);
+	}
 	if (err) {
-		vm_say(vm, "the state can't be written: %s", strerror(-err));
+		vm_say(vm, "the state can't be saved: %s", strerror(-err));
+		passthrough_begin(vm);
 		return err;
 	}
 	vm->stopped = true;
@@ -52,6 +56,7 @@ static void go_on(struct vm *vm)
 		vm_fail(vm, "the state can't be written: %s", strerror(-err));
 	vm->stopped = false;
 	vm->pause = clock_pause(vm, &stopped);
+	passthrough_begin(vm);
 	device_resume(vm);
 }
 
@@ -60,6 +65,7 @@ static void lost(struct vm *vm, int err)
 	vm_say(vm, "luod: %s", strerror(-err));
 	lu_disconnect(vm->luod);
 	vm->luod = NULL;
+	vm->asked = false;
 	go_on(vm);
 }
 
@@ -104,14 +110,24 @@ void luod_listen(struct vm *vm)
 	int ret = 0;
 
 	while (vm->luod && (ret = lu_client_event(vm->luod, &event)) > 0) {
-		if (event.type == LU_EVENT_PREPARE)
-			ret = lu_client_ready(vm->luod, event.update, -stop(vm));
-		else
+		vm->asked = event.type == LU_EVENT_PREPARE;
+		vm->update = event.update;
+		if (!vm->asked)
 			go_on(vm);
-		/* ESTALE: it has been given up, which is the next event. */
-		if (ret < 0 && ret != -ESTALE)
-			break;
 	}
 	if (ret < 0)
 		lost(vm, ret);
+}
+
+void luod_answer(struct vm *vm)
+{
+	int err = stop(vm), ret;
+
+	vm->asked = false;
+	ret = lu_client_ready(vm->luod, vm->update, -err);
+	/* ESTALE: it has been given up, which is the next event. */
+	if (ret < 0 && ret != -ESTALE)
+		lost(vm, ret);
+	else
+		raise(SIGIO);
 }

@@ -2,11 +2,12 @@
 /*
  * minivmm: a virtual machine that lives through the host's live update.
  *
- *	minivmm start NAME	a new guest
- *	minivmm resume NAME	the one that the previous kernel has handed over
+ *	minivmm start NAME [DEVICE]	a new guest
+ *	minivmm resume NAME		the one that the previous kernel has handed over
  *
  * The session is called NAME, and comes from luod, who tells of updates as well: then
- * the guest is stopped and its state saved. SIGTERM ends it.
+ * the guest is stopped and its state saved. SIGTERM ends it. DEVICE is the address of
+ * an edu, QEMU's device for education, that vfio-pci has; the guest has a use for it.
  *
  * Until FINISH nothing of what was handed over is changed: a resume that fails or is
  * killed can be tried again. From then on the guest runs, and is this process's.
@@ -28,7 +29,7 @@
 
 #include "vm.h"
 
-enum { TOKEN_RAM = 1, TOKEN_STATE };
+enum { TOKEN_RAM = 1, TOKEN_STATE, TOKEN_VFIO };
 
 /* luod has said something; the device's timer; the end. */
 static sigset_t signals(void)
@@ -63,6 +64,8 @@ static int hand_over(struct vm *vm)
 	ret = lu_preserve_fd(session, vm->ram_fd, TOKEN_RAM);
 	if (!ret)
 		ret = lu_preserve_fd(session, vm->state_fd, TOKEN_STATE);
+	if (!ret && vm->vfio)
+		ret = lu_preserve_fd(session, passthrough_fd(vm), TOKEN_VFIO);
 	if (!ret)
 		vm->session = session;
 	else
@@ -70,7 +73,7 @@ static int hand_over(struct vm *vm)
 	return ret;
 }
 
-static void start(struct vm *vm)
+static void start(struct vm *vm, const char *device)
 {
 	struct vm_state trial = {};
 	int err;
@@ -82,6 +85,8 @@ static void start(struct vm *vm)
 	if (vm->state_fd < 0)
 		vm_fail(vm, "state: %s", strerror(-vm->state_fd));
 	vm_create(vm);
+	if (device)
+		passthrough_open(vm, device);
 	vm_boot(vm);
 	/* A guest that could not be saved is not begun. */
 	vm_save(vm, &trial);
@@ -116,6 +121,8 @@ static void resume(struct vm *vm)
 	if (fstat(vm->ram_fd, &st) || st.st_size != GUEST_RAM)
 		vm_fail(vm, "refused: the guest's memory is not of its size");
 	vm_create(vm);
+	if (state.has_vfio)
+		passthrough_adopt(vm, retrieve(vm, session, TOKEN_VFIO, "device"));
 	vm->device = state.device;
 	vcpu_restore(vm, &state.vcpu, &state.clock);
 	err = lu_finish(session);
@@ -150,10 +157,17 @@ static void take_signals(struct vm *vm)
 	sigset_t set = signals();
 	int signal;
 
-	while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
-		take_signal(vm, signal);
-	while (vm->stopped)
-		take_signal(vm, sigwaitinfo(&set, NULL));
+	for (;;) {
+		while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
+			take_signal(vm, signal);
+		/* What the guest does with a device it has done when it reports. */
+		if (vm->asked && (!vm->vfio || vm->device.busy))
+			luod_answer(vm);
+		else if (vm->stopped)
+			take_signal(vm, sigwaitinfo(&set, NULL));
+		else
+			return;
+	}
 }
 
 static void run_guest(struct vm *vm)
@@ -177,12 +191,12 @@ static void run_guest(struct vm *vm)
 int main(int argc, char **argv)
 {
 	static struct vm vm;
-	int resumed = argc == 3 && !strcmp(argv[1], "resume");
+	bool resumed = argc == 3 && !strcmp(argv[1], "resume");
 	sigset_t set = signals();
 	int err;
 
-	if (!resumed && (argc != 3 || strcmp(argv[1], "start"))) {
-		fprintf(stderr, "usage: minivmm start | resume NAME\n");
+	if (!resumed && (argc < 3 || argc > 4 || strcmp(argv[1], "start"))) {
+		fprintf(stderr, "usage: minivmm start NAME [DEVICE] | resume NAME\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -195,7 +209,8 @@ int main(int argc, char **argv)
 	if (resumed)
 		resume(&vm);
 	else
-		start(&vm);
+		start(&vm, argv[3]);
+	passthrough_begin(&vm);
 	luod_subscribe(&vm);
 	take_signals_in_guest(&vm);
 	run_guest(&vm);

@@ -58,6 +58,7 @@ struct vm_state {
 	uint32_t size;			/* of all this */
 	uint64_t checksum;		/* of all that follows */
 	uint64_t ram_size;
+	uint64_t has_vfio;		/* there is a device, too */
 	struct clock_state clock;
 	struct device_state device;
 	struct vcpu_state vcpu;
@@ -66,7 +67,7 @@ struct vm_state {
 /* Another layout is another version. */
 static_assert(sizeof(struct kvm_xsave) == 4096);
 static_assert(offsetof(struct vm_state, ram_size) == 24);
-static_assert(sizeof(struct vm_state) == 14488);
+static_assert(sizeof(struct vm_state) == 14496);
 
 /* Seals: a file that is as long as it was checked to be can't surprise who maps it. */
 int state_create(void);

@@ -127,6 +127,12 @@ TEST_F(state, has_as_much_memory)
 	EXPECT_REFUSED("the guest has another amount of memory");
 }
 
+TEST_F(state, has_a_device_or_none)
+{
+	self->saved.has_vfio = 2;
+	EXPECT_REFUSED("there is more than one device");
+}
+
 TEST_F(state, has_a_clock_that_runs)
 {
 	self->saved.clock.tsc_khz = 0;

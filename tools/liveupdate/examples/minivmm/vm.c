@@ -107,7 +107,9 @@ static struct kvm_segment flat_segment(uint16_t selector, uint8_t type)
 
 void vm_boot(struct vm *vm)
 {
-	struct kvm_regs regs = { .rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS };
+	struct kvm_regs regs = {
+		.rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS, .rbx = vm->vfio != NULL,
+	};
 	struct kvm_sregs sregs;
 
 	memcpy(vm->ram + GUEST_ENTRY, guest_image, guest_image_end - guest_image);

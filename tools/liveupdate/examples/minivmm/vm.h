@@ -14,6 +14,7 @@
 #include "state.h"
 
 struct lu_client;
+struct passthrough;
 
 struct vm {
 	const char *name;
@@ -21,7 +22,10 @@ struct vm {
 	int state_fd;			/* a memfd, see state.h */
 	struct lu_client *luod;		/* NULL: it has gone */
 	int session;			/* in which both are preserved, or -1 */
-	bool stopped;			/* luod has asked for it, and the state is saved */
+	bool asked;			/* luod wants it to be stopped, for an update */
+	uint64_t update;		/* this one */
+	bool stopped;			/* and the state is saved */
+	struct passthrough *vfio;	/* or NULL */
 	int kvm;			/* /dev/kvm */
 	int fd;				/* the virtual machine */
 	int vcpu;
@@ -34,6 +38,9 @@ struct vm {
 	uint32_t cpuid_count;
 	struct kvm_cpuid_entry2 cpuid[STATE_CPUID];	/* what this host can offer */
 };
+
+/* A message to the APIC 0. */
+#define MSI_ADDRESS	0xfee00000
 
 /* vm.c: memory and vCPU on @vm->ram_fd; the guest from its beginning. */
 int ram_create(void);
@@ -67,11 +74,19 @@ void device_write(struct vm *vm, unsigned int port, const void *data, unsigned i
 void device_done(struct vm *vm);
 void device_resume(struct vm *vm);
 
+/* vfio.c: the guest's own PCI device. It has interrupts between begin and end. */
+void passthrough_open(struct vm *vm, const char *address);
+void passthrough_adopt(struct vm *vm, int fd);
+int passthrough_fd(const struct vm *vm);
+void passthrough_begin(struct vm *vm);
+int passthrough_end(struct vm *vm);
+
 /* luod.c: SIGIO says that there is something to be heard. */
 void vm_save(struct vm *vm, struct vm_state *state);
 void luod_subscribe(struct vm *vm);
 void luod_connect_again(struct vm *vm);
 void luod_listen(struct vm *vm);
+void luod_answer(struct vm *vm);
 
 #define vm_say(vm, fmt, ...)	printf("%s: " fmt "\n", (vm)->name, ##__VA_ARGS__)
 #define vm_fail(vm, fmt, ...)	do { vm_say(vm, fmt, ##__VA_ARGS__); exit(1); } while (0)

@@ -75,7 +75,7 @@ struct guest {
 	uint32_t faults;
 };
 
-uint64_t timer_interrupts, device_interrupts;
+uint64_t timer_interrupts, report_interrupts;
 uint32_t nmi_awaited;
 struct gate idt[VECTORS];
 static struct kvm_clock kvm_clock __attribute__((aligned(64)));
@@ -179,7 +179,8 @@ static void set_up_interrupts(void)
 		set_gate(i, stray_interrupt);
 	set_gate(VECTOR_NMI, nmi_interrupt);
 	set_gate(VECTOR_TIMER, timer_interrupt);
-	set_gate(VECTOR_DEVICE, device_interrupt);
+	set_gate(VECTOR_REPORT, report_interrupt);
+	set_gate(VECTOR_EDU, edu_interrupt);
 	load_idt();
 
 	write_msr(MSR_APIC_BASE, read_msr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
@@ -279,11 +280,6 @@ static void set_registers(void)
 	write_msr(MSR_KERNEL_GS_BASE, guest.turn);
 }
 
-static void halt(void)
-{
-	asm volatile("sti; hlt; cli" : : : "memory");
-}
-
 /* One for each turn, and nothing else that could wake it up. */
 static void wait_for_timer(void)
 {
@@ -301,13 +297,19 @@ static void check_nmi(void)
 	send_nmi();
 }
 
+static void check_edu(void)
+{
+	if (!edu_works(guest.turn))
+		guest.faults |= FAULT_EDU;
+}
+
 static void report_and_wait(void)
 {
 	report();
 	guest.reports++;
 	halt();
-	if (device_interrupts != guest.reports)
-		guest.faults |= FAULT_DEVICE;
+	if (report_interrupts != guest.reports)
+		guest.faults |= FAULT_REPORT;
 }
 
 _Noreturn void guest_main(void)
@@ -321,6 +323,8 @@ _Noreturn void guest_main(void)
 	set_up_interrupts();
 	write_msr(MSR_KVM_CLOCK, (uint64_t)&kvm_clock | KVM_CLOCK_ENABLED);
 	set_registers();
+	if (!edu_set_up())
+		guest.faults |= FAULT_EDU;
 	for (;;) {
 		wait_for_timer();
 		check_clocks();
@@ -331,6 +335,7 @@ _Noreturn void guest_main(void)
 		set_registers();
 		if (guest.turn % REPORT_EVERY == 0) {
 			check_memory();
+			check_edu();
 			report_and_wait();
 		}
 	}

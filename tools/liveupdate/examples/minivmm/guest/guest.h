@@ -10,6 +10,10 @@
 #define GUEST_DATA		0x200000
 #define GUEST_DATA_SIZE		0x400000
 
+/* The device, if it has one, is behind its memory; %rbx says so at first. */
+#define GUEST_BAR		GUEST_RAM
+#define GUEST_BAR_SIZE		0x200000
+
 /* A report goes word by word to these ports; the last one makes it whole. */
 #define PORT_REPORT		0x500
 #define REPORT_TURN		0	/* turns of its loop, 2 words */
@@ -21,8 +25,9 @@
 /* Turns between two reports. */
 #define REPORT_EVERY		8
 
-/* When the device has taken a report it says so by this interrupt. */
-#define VECTOR_DEVICE		0x41
+/* When the report has been taken, and when DMA has been done. */
+#define VECTOR_REPORT		0x41
+#define VECTOR_EDU		0x42
 
 #define FAULT_MEMORY		0x001	/* memory has not the checksum that it should have */
 #define FAULT_CLOCK		0x002	/* the TSC went back */
@@ -32,22 +37,37 @@
 #define FAULT_DEBUG		0x020	/* %dr0 */
 #define FAULT_MSR		0x040	/* an MSR */
 #define FAULT_TIMER		0x080	/* it woke up, and not by the timer */
-#define FAULT_DEVICE		0x100	/* it woke up, and not by the device */
+#define FAULT_REPORT		0x100	/* it woke up, and not as a report was taken */
 #define FAULT_NMI		0x200	/* the NMI that was pending did not come */
-#define FAULT_TRAP		0x400	/* an interrupt or exception that nobody asked for */
+#define FAULT_EDU		0x400	/* the PCI device */
+#define FAULT_TRAP		0x800	/* an interrupt or exception that nobody asked for */
 
 #ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stdint.h>
+
 /* head.S calls guest.c, and the other way round. */
-extern uint64_t timer_interrupts, device_interrupts;
-extern uint32_t nmi_awaited;
+extern uint64_t timer_interrupts, report_interrupts, edu_interrupts;
+extern uint32_t nmi_awaited, has_edu;
 void load_idt(void);
 void timer_interrupt(void);
-void device_interrupt(void);
+void report_interrupt(void);
+void edu_interrupt(void);
 void nmi_interrupt(void);
 void let_nmi_in(void);
 void stray_interrupt(void);
 _Noreturn void guest_trap(void);
 _Noreturn void guest_main(void);
+
+/* edu.c */
+bool edu_set_up(void);
+bool edu_works(uint64_t turn);
+
+/* Until the next interrupt. They are off otherwise. */
+static inline void halt(void)
+{
+	asm volatile("sti; hlt; cli" : : : "memory");
+}
 #endif
 
 #endif /* MINIVMM_GUEST_H */

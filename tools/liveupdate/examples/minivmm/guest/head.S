@@ -15,6 +15,7 @@
 #define MSR_X2APIC_EOI	0x80b
 #define PAGE_TABLE	0x003	/* present, writable */
 #define PAGE_2M		0x083
+#define PAGE_2M_UNCACHED 0x09b
 
 #define CODE64		0x08
 #define DATA		0x10
@@ -23,6 +24,7 @@
 	.code32
 	.globl	_start
 _start:
+	mov	%ebx, has_edu
 	mov	$(CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE), %eax
 	mov	%eax, %cr4
 	xor	%ecx, %ecx
@@ -96,7 +98,8 @@ load_idt:
 	.endm
 
 	interrupt timer_interrupt, timer_interrupts
-	interrupt device_interrupt, device_interrupts
+	interrupt report_interrupt, report_interrupts
+	interrupt edu_interrupt, edu_interrupts
 
 	.globl	nmi_interrupt
 nmi_interrupt:
@@ -150,6 +153,7 @@ pd:
 	.quad	address + PAGE_2M
 	.set	address, address + (1 << 21)
 	.endr
-	.fill	512 - (GUEST_RAM >> 21), 8, 0
+	.quad	GUEST_BAR + PAGE_2M_UNCACHED
+	.fill	511 - (GUEST_RAM >> 21), 8, 0
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * QEMU's device for education, if the guest has got one. At each report it computes
+ * a factorial, brings back by DMA what it was given at the last one, and is given
+ * other bytes. It has to be as it was left.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest.h"
+
+#define EDU_ID			0x00
+#define EDU_MAGIC		0x00ed
+#define EDU_FACTORIAL		0x08
+#define EDU_STATUS		0x20
+#define EDU_STATUS_COMPUTING	1
+#define EDU_IRQ_STATUS		0x24
+#define EDU_IRQ_ACK		0x64
+#define EDU_DMA_SOURCE		0x80
+#define EDU_DMA_TARGET		0x88
+#define EDU_DMA_COUNT		0x90
+#define EDU_DMA_COMMAND		0x98
+#define EDU_DMA_RUN		1
+#define EDU_DMA_TO_MEMORY	2
+#define EDU_DMA_INTERRUPT	4
+
+#define EDU_BUFFER		0x40000
+#define WORDS			(2048 / sizeof(uint64_t))
+
+uint32_t has_edu;
+uint64_t edu_interrupts;
+
+static uint64_t buffer[WORDS];
+static uint64_t transfers;
+static uint32_t factorial;	/* what it has computed last */
+static uint64_t seed;		/* of what it was given last */
+
+static uint32_t read_register(unsigned int offset)
+{
+	uint32_t value;
+
+	asm volatile("movl (%1), %0" : "=r" (value) : "r" ((uint64_t)GUEST_BAR + offset)
+		     : "memory");
+	return value;
+}
+
+static void write_register(unsigned int offset, uint32_t value)
+{
+	asm volatile("movl %0, (%1)" : : "r" (value), "r" ((uint64_t)GUEST_BAR + offset)
+		     : "memory");
+}
+
+static bool transfer(uint64_t target, uint64_t source, uint32_t direction)
+{
+	write_register(EDU_DMA_SOURCE, source);
+	write_register(EDU_DMA_TARGET, target);
+	write_register(EDU_DMA_COUNT, sizeof(buffer));
+	write_register(EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction);
+	halt();
+	write_register(EDU_IRQ_ACK, read_register(EDU_IRQ_STATUS));
+	return edu_interrupts == ++transfers;
+}
+
+static uint64_t word(unsigned int i)
+{
+	return (seed + i) * 0x9e3779b97f4a7c15ULL;
+}
+
+static bool give(uint64_t new_seed)
+{
+	unsigned int i;
+
+	seed = new_seed;
+	for (i = 0; i < WORDS; i++)
+		buffer[i] = word(i);
+	return transfer(EDU_BUFFER, (uint64_t)buffer, 0);
+}
+
+static bool take_back(void)
+{
+	unsigned int i;
+	bool same = true;
+
+	for (i = 0; i < WORDS; i++)
+		buffer[i] = 0;
+	if (!transfer((uint64_t)buffer, EDU_BUFFER, EDU_DMA_TO_MEMORY))
+		return false;
+	for (i = 0; i < WORDS; i++)
+		same &= buffer[i] == word(i);
+	return same;
+}
+
+static bool compute(unsigned int n)
+{
+	unsigned int i;
+
+	write_register(EDU_FACTORIAL, n);
+	while (read_register(EDU_STATUS) & EDU_STATUS_COMPUTING)
+		asm volatile("pause" : : : "memory");
+	for (factorial = 1, i = 2; i <= n; i++)
+		factorial *= i;
+	return read_register(EDU_FACTORIAL) == factorial;
+}
+
+static bool is_as_it_was(void)
+{
+	return read_register(EDU_FACTORIAL) == factorial &&
+	       read_register(EDU_DMA_SOURCE) == (uint64_t)buffer &&
+	       read_register(EDU_DMA_TARGET) == EDU_BUFFER;
+}
+
+bool edu_set_up(void)
+{
+	if (!has_edu)
+		return true;
+	return (read_register(EDU_ID) & 0xffff) == EDU_MAGIC && compute(5) && give(0);
+}
+
+bool edu_works(uint64_t turn)
+{
+	if (!has_edu)
+		return true;
+	return is_as_it_was() && take_back() && compute(turn / REPORT_EVERY % 12) && give(turn);
+}
