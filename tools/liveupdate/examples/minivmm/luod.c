@@ -21,7 +21,7 @@ void vm_save(struct vm *vm, struct vm_state *state)
 	state->ram_size = GUEST_RAM;
 	state->clock = vm->clock;
 	state->device = vm->device;
-	state->has_vfio = vm->vfio != NULL;
+	state->has_vfio = !!vm->vfio;
 }
 
 static int stop(struct vm *vm)

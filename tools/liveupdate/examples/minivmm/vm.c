@@ -18,8 +18,8 @@
 #define TYPE_DATA		3
 #define IOAPIC_PINS		24
 /* Of leaf 1, ecx */
-#define CPUID_TSC_DEADLINE	(1 << 24)
-#define CPUID_AVX		(1 << 28)
+#define CPUID_TSC_DEADLINE	0x01000000
+#define CPUID_AVX		0x10000000
 
 int vm_ioctl(const struct vm *vm, int fd, unsigned long cmd, const void *arg, const char *what)
 {
@@ -108,7 +108,7 @@ static struct kvm_segment flat_segment(uint16_t selector, uint8_t type)
 void vm_boot(struct vm *vm)
 {
 	struct kvm_regs regs = {
-		.rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS, .rbx = vm->vfio != NULL,
+		.rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS, .rbx = !!vm->vfio,
 	};
 	struct kvm_sregs sregs;
 

@@ -78,7 +78,7 @@ struct guest {
 uint64_t timer_interrupts, report_interrupts;
 uint32_t nmi_awaited;
 struct gate idt[VECTORS];
-static struct kvm_clock kvm_clock __attribute__((aligned(64)));
+static _Alignas(64) struct kvm_clock kvm_clock;
 static struct guest guest;
 static uint64_t *const data = (uint64_t *)GUEST_DATA;
 
@@ -235,7 +235,7 @@ static uint64_t read_kvm_clock(void)
 		ticks = read_tsc() - kvm_clock.tsc;
 		ticks = kvm_clock.shift < 0 ? ticks >> -kvm_clock.shift : ticks << kvm_clock.shift;
 		nanoseconds = kvm_clock.nanoseconds +
-			      (uint64_t)(((unsigned __int128)ticks * kvm_clock.scale) >> 32);
+			      (uint64_t)(((__uint128_t)ticks * kvm_clock.scale) >> 32);
 		fence();
 	} while (version != kvm_clock.version);
 	return nanoseconds;
