@@ -35,15 +35,20 @@ selftests_make() {
 		KHDR_INCLUDES="-isystem $OUT/headers/include" </dev/null
 }
 
+# headers_build: what user space gets of this very kernel, in out/headers.
+headers_build() (
+	locked headers
+	kmake -s O="$OUT/build" INSTALL_HDR_PATH="$OUT/headers" headers_install
+)
+
 # Build the tests in tools/testing/selftests, static, against the headers of this
 # very kernel: those of liveupdate in out/selftests, those of vfio in
 # out/selftests-vfio.
 selftests_build() (
-	headers=$OUT/headers
 	locked selftests
 	mkdir -p "$LOGS" "$OUT/selftests" "$OUT/selftests-vfio"
 	if ! {
-		kmake -s O="$OUT/build" INSTALL_HDR_PATH="$headers" headers_install &&
+		headers_build &&
 			selftests_make liveupdate "$OUT/selftests" &&
 			selftests_make vfio "$OUT/selftests-vfio"
 	} >"$LOGS/selftests.log" 2>&1; then
@@ -123,9 +128,9 @@ vm_tools() {
 vm_minivmm() {
 	local directory=$LINUX/tools/liveupdate/examples/minivmm
 
-	selftests_build || return 1
+	mkdir -p "$LOGS"
 	if ! {
-		tools_make tools all &&
+		headers_build && tools_make tools all &&
 			make -s -C "$directory" OUTPUT="$OUT/minivmm" STATIC=1 \
 				KHDR_INCLUDES="-isystem $OUT/headers/include" </dev/null
 	} >"$LOGS/minivmm.make" 2>&1; then

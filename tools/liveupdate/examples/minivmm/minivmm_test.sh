@@ -25,6 +25,7 @@ result() {
 		echo "ok $results $1_stage_$stage"
 	else
 		echo "not ok $results $1_stage_$stage"
+		tail -n 4 /tmp/*.log /tmp/refused | sed 's/^/# /'
 		failed=1
 	fi
 }
