@@ -24,8 +24,10 @@ static uint64_t two_words(const struct vm *vm, unsigned int word)
 static void check_turn(const struct vm *vm, uint64_t turn)
 {
 	if (vm->device.words[REPORT_FAULTS])
-		vm_fail(vm, "WRONG: the guest has found faults %#x by turn %llu",
-			vm->device.words[REPORT_FAULTS], (unsigned long long)turn);
+		vm_fail(vm, "WRONG: the guest has found faults %#x by turn %llu (%#llx, %#llx)",
+			vm->device.words[REPORT_FAULTS], (unsigned long long)turn,
+			(unsigned long long)two_words(vm, REPORT_CLOCK),
+			(unsigned long long)two_words(vm, REPORT_GAP));
 	if (turn != vm->device.turn + REPORT_EVERY)
 		vm_fail(vm, "WRONG: turn %llu came after turn %llu", (unsigned long long)turn,
 			(unsigned long long)vm->device.turn);

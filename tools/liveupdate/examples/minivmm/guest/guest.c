@@ -125,8 +125,11 @@ static void report(void)
 	report_word(REPORT_FAULTS, guest.faults);
 }
 
-_Noreturn void guest_trap(void)
+/* The frame begins with the address, or with an error code and the address. */
+_Noreturn void guest_trap(const uint64_t *frame)
 {
+	guest.last = frame[0];
+	guest.gap = frame[1];
 	guest.faults |= FAULT_TRAP;
 	report();
 	for (;;)

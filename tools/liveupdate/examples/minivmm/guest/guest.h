@@ -17,7 +17,7 @@
 /* A report goes word by word to these ports; the last one makes it whole. */
 #define PORT_REPORT		0x500
 #define REPORT_TURN		0	/* turns of its loop, 2 words */
-#define REPORT_CLOCK		2	/* the TSC at this turn, 2 words */
+#define REPORT_CLOCK		2	/* the TSC at this turn, 2 words; where it has trapped */
 #define REPORT_GAP		4	/* longest time between two turns, ticks of it, 2 words */
 #define REPORT_FAULTS		6	/* what has ever been wrong, FAULT_* */
 #define REPORT_WORDS		7
@@ -56,7 +56,7 @@ void edu_interrupt(void);
 void nmi_interrupt(void);
 void let_nmi_in(void);
 void stray_interrupt(void);
-_Noreturn void guest_trap(void);
+_Noreturn void guest_trap(const uint64_t *frame);
 _Noreturn void guest_main(void);
 
 /* edu.c */

@@ -124,8 +124,9 @@ let_nmi_in:
 
 	.globl	stray_interrupt
 stray_interrupt:
-	mov	$GUEST_STACK, %esp
-	jmp	guest_trap
+	mov	%rsp, %rdi
+	and	$-16, %rsp
+	call	guest_trap
 
 	.data
 	.balign	16
