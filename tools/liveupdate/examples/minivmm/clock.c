@@ -21,6 +21,16 @@ uint64_t host_tsc(void)
 	return __rdtscp(&cpu);
 }
 
+/*
+ * The guest's TSC is as fast as the host's. KVM begins with what that was when KVM was
+ * started. If the kernel has found out better since then, KVM takes it for a wish that
+ * not every processor can fulfil, and the guest has no timer. 0 is: as it is now.
+ */
+void clock_create(struct vm *vm)
+{
+	vm_ioctl(vm, vm->vcpu, KVM_SET_TSC_KHZ, NULL, "frequency of the TSC");
+}
+
 static struct kvm_device_attr tsc_offset(uint64_t *offset)
 {
 	return (struct kvm_device_attr){

@@ -17,6 +17,8 @@
 #define TYPE_CODE		11
 #define TYPE_DATA		3
 #define IOAPIC_PINS		24
+/* And what it needs: x87, SSE. */
+#define XCR0_AVX		7
 /* Of leaf 1, ecx */
 #define CPUID_TSC_DEADLINE	0x01000000
 #define CPUID_AVX		0x10000000
@@ -94,6 +96,7 @@ void vm_create(struct vm *vm)
 	if (vm->run == MAP_FAILED)
 		vm_fail(vm, "vCPU: %s", strerror(errno));
 	offer_cpuid(vm);
+	clock_create(vm);
 }
 
 /* From 0 to the end of the address space. */
@@ -110,6 +113,8 @@ void vm_boot(struct vm *vm)
 	struct kvm_regs regs = {
 		.rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS, .rbx = !!vm->vfio,
 	};
+	/* The guest does that as well, but of XSETBV an emulated SVM (QEMU's) does not tell KVM. */
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = XCR0_AVX };
 	struct kvm_sregs sregs;
 
 	memcpy(vm->ram + GUEST_ENTRY, guest_image, guest_image_end - guest_image);
@@ -122,5 +127,6 @@ void vm_boot(struct vm *vm)
 	sregs.ss = sregs.ds;
 	vm_ioctl(vm, vm->vcpu, KVM_SET_SREGS, &sregs, "registers");
 	vm_ioctl(vm, vm->vcpu, KVM_SET_REGS, &regs, "registers");
+	vm_ioctl(vm, vm->vcpu, KVM_SET_XCRS, &xcrs, "XCR0");
 	clock_save(vm);
 }

@@ -58,6 +58,7 @@ void vcpu_restore(struct vm *vm, const struct vcpu_state *state,
 
 /* clock.c: the guest's time goes on while it does not run. */
 uint64_t host_tsc(void);
+void clock_create(struct vm *vm);
 void clock_save(struct vm *vm);
 void clock_restore(struct vm *vm, const struct clock_state *saved);
 /* Whether the offset stays what it is, which is known when the guest has run. */
