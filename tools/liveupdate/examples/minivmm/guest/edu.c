@@ -31,7 +31,6 @@ uint32_t has_edu;
 uint64_t edu_interrupts;
 
 static uint64_t buffer[WORDS];
-static uint64_t transfers;
 static uint32_t factorial;	/* what it has computed last */
 static uint64_t seed;		/* of what it was given last */
 
@@ -50,15 +49,18 @@ static void write_register(unsigned int offset, uint32_t value)
 		     : "memory");
 }
 
-static bool transfer(uint64_t target, uint64_t source, uint32_t direction)
+/* Without its interrupt it never ends. */
+static void transfer(uint64_t target, uint64_t source, uint32_t direction)
 {
+	uint64_t before = edu_interrupts;
+
 	write_register(EDU_DMA_SOURCE, source);
 	write_register(EDU_DMA_TARGET, target);
 	write_register(EDU_DMA_COUNT, sizeof(buffer));
 	write_register(EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction);
-	halt();
+	while (*(volatile uint64_t *)&edu_interrupts == before)
+		halt();
 	write_register(EDU_IRQ_ACK, read_register(EDU_IRQ_STATUS));
-	return edu_interrupts == ++transfers;
 }
 
 static uint64_t word(unsigned int i)
@@ -66,14 +68,14 @@ static uint64_t word(unsigned int i)
 	return (seed + i) * 0x9e3779b97f4a7c15ULL;
 }
 
-static bool give(uint64_t new_seed)
+static void give(uint64_t new_seed)
 {
 	unsigned int i;
 
 	seed = new_seed;
 	for (i = 0; i < WORDS; i++)
 		buffer[i] = word(i);
-	return transfer(EDU_BUFFER, (uint64_t)buffer, 0);
+	transfer(EDU_BUFFER, (uint64_t)buffer, 0);
 }
 
 static bool take_back(void)
@@ -83,8 +85,7 @@ static bool take_back(void)
 
 	for (i = 0; i < WORDS; i++)
 		buffer[i] = 0;
-	if (!transfer((uint64_t)buffer, EDU_BUFFER, EDU_DMA_TO_MEMORY))
-		return false;
+	transfer((uint64_t)buffer, EDU_BUFFER, EDU_DMA_TO_MEMORY);
 	for (i = 0; i < WORDS; i++)
 		same &= buffer[i] == word(i);
 	return same;
@@ -113,12 +114,18 @@ bool edu_set_up(void)
 {
 	if (!has_edu)
 		return true;
-	return (read_register(EDU_ID) & 0xffff) == EDU_MAGIC && compute(5) && give(0);
+	if ((read_register(EDU_ID) & 0xffff) != EDU_MAGIC || !compute(5))
+		return false;
+	give(0);
+	return true;
 }
 
 bool edu_works(uint64_t turn)
 {
 	if (!has_edu)
 		return true;
-	return is_as_it_was() && take_back() && compute(turn / REPORT_EVERY % 12) && give(turn);
+	if (!is_as_it_was() || !take_back() || !compute(turn / REPORT_EVERY % 12))
+		return false;
+	give(turn);
+	return true;
 }

@@ -36,11 +36,9 @@
 #define FAULT_AVX		0x010	/* upper half of it */
 #define FAULT_DEBUG		0x020	/* %dr0 */
 #define FAULT_MSR		0x040	/* an MSR */
-#define FAULT_TIMER		0x080	/* it woke up, and not by the timer */
-#define FAULT_REPORT		0x100	/* it woke up, and not as a report was taken */
-#define FAULT_NMI		0x200	/* the NMI that was pending did not come */
-#define FAULT_EDU		0x400	/* the PCI device */
-#define FAULT_TRAP		0x800	/* an interrupt or exception that nobody asked for */
+#define FAULT_NMI		0x080	/* the NMI that was pending did not come */
+#define FAULT_EDU		0x100	/* the PCI device */
+#define FAULT_TRAP		0x200	/* an interrupt or exception that nobody asked for */
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
