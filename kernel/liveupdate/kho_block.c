@@ -17,9 +17,9 @@
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/block.h>
 #include <linux/mm.h>
 
-#include "kho_block.h"
 #include "kho_memory.h"
 
 /**
@@ -48,6 +48,7 @@ void kho_block_writer_init(struct kho_block_writer *writer, size_t record_size)
 {
 	*writer = (struct kho_block_writer){ .record_size = record_size };
 }
+EXPORT_SYMBOL_GPL(kho_block_writer_init);
 
 /**
  * kho_block_append - add a record to a chain
@@ -72,6 +73,7 @@ void *kho_block_append(struct kho_block_writer *writer)
 	}
 	return block_record(block, block->count++, writer->record_size);
 }
+EXPORT_SYMBOL_GPL(kho_block_append);
 
 /**
  * kho_block_discard - unpreserve and free a chain in the kernel that wrote it
@@ -89,6 +91,7 @@ void kho_block_discard(struct kho_block_writer *writer)
 	}
 	kho_block_writer_init(writer, writer->record_size);
 }
+EXPORT_SYMBOL_GPL(kho_block_discard);
 
 static struct kho_block_header_ser *
 kho_block_check(phys_addr_t phys, size_t record_size)
@@ -165,6 +168,7 @@ void kho_block_reader_init(struct kho_block_reader *reader, phys_addr_t first,
 		.record_size = record_size,
 	};
 }
+EXPORT_SYMBOL_GPL(kho_block_reader_init);
 
 /**
  * kho_block_reader_init_own - start to read a chain of this kernel
@@ -205,6 +209,7 @@ void *kho_block_next(struct kho_block_reader *reader)
 	}
 	return block_record(reader->block, reader->index++, reader->record_size);
 }
+EXPORT_SYMBOL_GPL(kho_block_next);
 
 /**
  * kho_block_restore_free - free a chain in the kernel that has read it
@@ -226,3 +231,4 @@ void kho_block_restore_free(phys_addr_t first, size_t record_size)
 		kho_restore_free(block);
 	}
 }
+EXPORT_SYMBOL_GPL(kho_block_restore_free);

@@ -4,6 +4,7 @@
 #include <kunit/test.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/block.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
@@ -11,7 +12,6 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "kho_block.h"
 #include "kho_map.h"
 #include "kho_memory.h"
 #include "kho_scratch.h"

@@ -8,13 +8,13 @@
 #include <linux/bitmap.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/block.h>
 #include <linux/libfdt.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "kho_block.h"
 #include "kho_core.h"
 #include "kho_map.h"
 #include "kho_memory.h"

@@ -12,12 +12,12 @@
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/kho/block.h>
 #include <linux/list.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "kho_block.h"
 #include "luo_debugfs.h"
 #include "luo_flb.h"
 #include "luo_show.h"

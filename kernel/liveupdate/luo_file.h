@@ -4,6 +4,7 @@
 
 #include <linux/errno.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/kho/block.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
@@ -12,8 +13,6 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
-
-#include "kho_block.h"
 
 struct file;
 struct liveupdate_file_handler;

@@ -31,11 +31,11 @@
 
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/kho/block.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "kho_block.h"
 #include "luo_namespace.h"
 #include "luo_session.h"
 #include "luo_sysfs.h"

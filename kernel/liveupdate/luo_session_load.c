@@ -13,12 +13,12 @@
 
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/kho/block.h>
 #include <linux/mutex.h>
 #include <linux/pfn.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
 
-#include "kho_block.h"
 #include "luo_namespace.h"
 #include "luo_session.h"
 

@@ -13,13 +13,13 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/kho/block.h>
 #include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/string_helpers.h>
 
-#include "kho_block.h"
 #include "luo_file.h"
 #include "luo_handler.h"
 #include "luo_namespace.h"

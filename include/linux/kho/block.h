@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _KHO_BLOCK_H
-#define _KHO_BLOCK_H
+/* Kexec HandOver (KHO): chains of blocks, for tables of any length. */
+#ifndef _LINUX_KHO_BLOCK_H
+#define _LINUX_KHO_BLOCK_H
 
 #include <linux/types.h>
 
@@ -43,4 +44,4 @@ void kho_block_reader_init_own(struct kho_block_reader *reader,
 void *kho_block_next(struct kho_block_reader *reader);
 void kho_block_restore_free(phys_addr_t first, size_t record_size);
 
-#endif /* _KHO_BLOCK_H */
+#endif /* _LINUX_KHO_BLOCK_H */
