@@ -54,6 +54,10 @@ struct hugetlb_luo_in {
 	struct file *file;
 	/* entries of @table from here on are restored: into the file, or @folio */
 	unsigned long left;
+	/* all its entries */
+	unsigned long nr;
+	/* what is in the file has a reference of ours, too, until it is finished */
+	bool hold;
 	/* restored, and not in the file yet; NULL if there is none */
 	struct folio *folio;
 	/* the ranges before are reserved */
@@ -172,17 +176,20 @@ static int hugetlb_luo_load(struct hugetlb_luo_in *in, const struct hugetlb_luo_
 		err = hugetlb_luo_check_ranges(ser, in->table, in->ranges);
 	if (err)
 		return err;
-	in->left = ser->nr_folios;
+	in->nr = ser->nr_folios;
+	in->left = in->nr;
 	in->checked = true;
 	return 0;
 }
 
-static struct hugetlb_luo_in *hugetlb_luo_begin(const struct hugetlb_luo_ser *ser)
+static struct hugetlb_luo_in *hugetlb_luo_begin(const struct hugetlb_luo_ser *ser, bool hold)
 {
 	struct hugetlb_luo_in *in = kzalloc(sizeof(*in), GFP_KERNEL);
 
-	if (in)
+	if (in) {
 		in->h = size_to_hstate(PAGE_SIZE << ser->order);
+		in->hold = hold;
+	}
 	return in;
 }
 
@@ -231,10 +238,15 @@ static int hugetlb_luo_retrieve_folios(struct hugetlb_luo_in *in)
 			if (err)
 				return err;
 		}
+		if (in->hold)
+			folio_get(in->folio);
 		err = hugetlb_add_adopted_folio(inode, in->folio,
 						in->table[in->left].index);
-		if (err)
+		if (err) {
+			if (in->hold)
+				folio_put(in->folio);
 			return err;
+		}
 		in->folio = NULL;
 		cond_resched();
 	}
@@ -317,7 +329,7 @@ int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args)
 	if (!ser)
 		return -EIO;
 	if (!in)
-		in = hugetlb_luo_begin(ser);
+		in = hugetlb_luo_begin(ser, liveupdate_memory_is_reached(args->session));
 	if (!in)
 		return -ENOMEM;
 	err = hugetlb_luo_fill(in, ser);
@@ -325,7 +337,7 @@ int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args)
 		args->private_data = in;
 		return err;
 	}
-	args->private_data = NULL;
+	args->private_data = !err && in->hold ? in : NULL;
 	if (err) {
 		hugetlb_luo_quarantine(in);
 		pr_err("a memfd can't be retrieved (%d), its memory is kept\n", err);
@@ -335,7 +347,8 @@ int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args)
 	HUGETLBFS_I(file_inode(in->file))->seals = ser->seals;
 	in->file->f_pos = ser->pos;
 	args->file = get_file(in->file);
-	hugetlb_luo_in_end(in);
+	if (!in->hold)
+		hugetlb_luo_in_end(in);
 	kho_restore_free(phys_to_virt(args->serialized_data));
 	return 0;
 }
@@ -364,6 +377,18 @@ static void hugetlb_luo_discard_folios(struct hugetlb_luo_in *in)
 	}
 }
 
+/* Of those that are in the file. */
+static void hugetlb_luo_put_held(struct hugetlb_luo_in *in)
+{
+	unsigned long i;
+
+	if (!in->hold)
+		return;
+	for (i = in->left + !!in->folio; i < in->nr; i++)
+		folio_put(pfn_folio(in->table[i].pfn));
+	in->hold = false;
+}
+
 /**
  * hugetlb_luo_finish - free what was not retrieved
  * @args: as of hugetlb_luo_retrieve()
@@ -374,7 +399,13 @@ void hugetlb_luo_finish(struct liveupdate_file_op_args *args)
 	const struct hugetlb_luo_ser *ser;
 	int err;
 
-	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
+	/* Retrieved: nothing is left but what is held. */
+	if (in && args->retrieve_status > 0) {
+		args->private_data = NULL;
+		hugetlb_luo_put_held(in);
+		hugetlb_luo_in_end(in);
+	}
+	/* Failed for good: nothing is believed. */
 	if (args->retrieve_status)
 		return;
 	ser = hugetlb_luo_get_ser(args->serialized_data);
@@ -382,7 +413,7 @@ void hugetlb_luo_finish(struct liveupdate_file_op_args *args)
 		return;
 	args->private_data = NULL;
 	if (!in)
-		in = hugetlb_luo_begin(ser);
+		in = hugetlb_luo_begin(ser, false);
 	err = in ? hugetlb_luo_load(in, ser) : -ENOMEM;
 	if (err) {
 		pr_err("a memfd can't be discarded (%d), its memory is kept\n", err);
@@ -390,6 +421,7 @@ void hugetlb_luo_finish(struct liveupdate_file_op_args *args)
 			hugetlb_luo_quarantine(in);
 		return;
 	}
+	hugetlb_luo_put_held(in);
 	hugetlb_luo_discard_folios(in);
 	hugetlb_luo_in_end(in);
 	kho_restore_free((void *)ser);

@@ -8,6 +8,9 @@
  *  - what describes a memfd is taken before its folios, so that it can't be one;
  *  - a folio that is taken is in the file or in the batch of struct
  *    memfd_luo_in, so a retrieval that ran out of memory can go on;
+ *  - while hardware may have access to them, by another file of the session, folios
+ *    have a reference of ours until the session is finished: so they stay where they
+ *    are, whatever becomes of the file;
  *  - memory of a table that can't be believed is never free: it stays preserved,
  *    or in a file that nobody can reach.
  *
@@ -50,6 +53,8 @@ struct memfd_luo_in {
 	unsigned long nr;
 	/* the entries below are restored, into the file or the batch */
 	unsigned long next;
+	/* what is in the file has a reference of ours, too, until it is finished */
+	bool hold;
 	struct folio *folios[MEMFD_LUO_BATCH];
 	pgoff_t indices[MEMFD_LUO_BATCH];
 	unsigned int nr_batch;
@@ -120,7 +125,7 @@ static struct file *memfd_make_file(const struct memfd_luo_ser *ser)
 	return file;
 }
 
-static struct memfd_luo_in *memfd_begin_retrieve(u64 phys)
+static struct memfd_luo_in *memfd_begin_retrieve(u64 phys, bool hold)
 {
 	const struct memfd_luo_ser *ser = memfd_find_ser(phys);
 	struct memfd_luo_in *in;
@@ -134,6 +139,7 @@ static struct memfd_luo_in *memfd_begin_retrieve(u64 phys)
 	if (!in)
 		return ERR_PTR(-ENOMEM);
 	in->ser = *ser;
+	in->hold = hold;
 	in->file = memfd_make_file(ser);
 	if (IS_ERR(in->file)) {
 		/*
@@ -222,7 +228,7 @@ static int memfd_retrieve_folios(struct memfd_luo_in *in)
 		if (added < 0)
 			return added == -ENOSPC ? -ENOMEM : added;
 		/* The page cache has references of its own. */
-		for (i = 0; i < added; i++)
+		for (i = 0; i < added && !in->hold; i++)
 			folio_put(in->folios[i]);
 		in->nr_batch -= added;
 		memmove(in->folios, in->folios + added,
@@ -234,12 +240,26 @@ static int memfd_retrieve_folios(struct memfd_luo_in *in)
 	return 0;
 }
 
+/* Of each folio that is restored we have one reference, or none. */
+static void memfd_put_folios(struct memfd_luo_in *in)
+{
+	unsigned long i;
+
+	for (i = 0; i < in->nr_batch && !in->hold; i++)
+		folio_put(in->folios[i]);
+	for (i = 0; i < in->next && in->hold; i++) {
+		if (in->table[i].pfn)
+			folio_put(pfn_folio(in->table[i].pfn));
+		if (!(i % 1024))
+			cond_resched();
+	}
+	in->nr_batch = 0;
+	in->hold = false;
+}
+
 static void memfd_end_retrieve(struct memfd_luo_in *in)
 {
-	unsigned int i;
-
-	for (i = 0; i < in->nr_batch; i++)
-		folio_put(in->folios[i]);
+	memfd_put_folios(in);
 	fput(in->file);
 	vfree(in->table);
 	kfree(in);
@@ -267,7 +287,8 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 	int err;
 
 	if (!in) {
-		in = memfd_begin_retrieve(args->serialized_data);
+		in = memfd_begin_retrieve(args->serialized_data,
+					  liveupdate_memory_is_reached(args->session));
 		if (IS_ERR(in)) {
 			err = PTR_ERR(in);
 			goto failed;
@@ -289,6 +310,8 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 	SHMEM_I(file_inode(in->file))->seals = in->ser.seals;
 	in->file->f_pos = in->ser.pos;
 	args->file = get_file(in->file);
+	if (in->hold)
+		return 0;
 	args->private_data = NULL;
 	memfd_end_retrieve(in);
 	return 0;
@@ -318,14 +341,14 @@ static bool memfd_all_restorable(const struct memfd_luo_in *in)
 /* Who gives up a memfd can't be told to try again, so it is done here. */
 static struct memfd_luo_in *memfd_begin_discard(u64 phys)
 {
-	struct memfd_luo_in *in = memfd_begin_retrieve(phys);
+	struct memfd_luo_in *in = memfd_begin_retrieve(phys, false);
 	unsigned int tries;
 
 	for (tries = 1; tries < MEMFD_LUO_DISCARD_TRIES; tries++) {
 		if (!IS_ERR(in) || !memfd_is_passing(PTR_ERR(in)))
 			break;
 		fsleep(USEC_PER_MSEC);
-		in = memfd_begin_retrieve(phys);
+		in = memfd_begin_retrieve(phys, false);
 	}
 	return in;
 }
@@ -340,10 +363,13 @@ void memfd_luo_finish(struct liveupdate_file_op_args *args)
 {
 	struct memfd_luo_in *in = args->private_data;
 
-	/* Retrieved: nothing is left. Failed for good: nothing is believed. */
+	args->private_data = NULL;
+	/* Retrieved: nothing is left but what is held. */
+	if (in && args->retrieve_status > 0)
+		memfd_end_retrieve(in);
+	/* Failed for good: nothing is believed. */
 	if (args->retrieve_status)
 		return;
-	args->private_data = NULL;
 	if (!in) {
 		in = memfd_begin_discard(args->serialized_data);
 		if (IS_ERR(in)) {
@@ -357,6 +383,7 @@ void memfd_luo_finish(struct liveupdate_file_op_args *args)
 		memfd_quarantine(in);
 		return;
 	}
+	memfd_put_folios(in);
 	for (; in->next < in->nr; in->next++) {
 		u64 pfn = in->table[in->next].pfn;
 		struct folio *folio = pfn ? kho_restore_folio(PFN_PHYS(pfn)) : NULL;

@@ -66,6 +66,9 @@ struct liveupdate_file_op_args {
  *	has it any more; the one of before is closed. A process may die with a
  *	file in a state that its successor can't use. What retrieve() needs has
  *	to last until finish().
+ * @reaches_memory: until it is retrieved, or given up, hardware may have access to
+ *	memory of other files of the session: meanwhile these can't be given up.
+ *	See liveupdate_memory_is_reached().
  *
  * All are called under the mutex of the session, in process context.
  */
@@ -83,6 +86,7 @@ struct liveupdate_file_ops {
 	unsigned long (*get_id)(struct file *file);
 	loff_t (*get_size)(const struct liveupdate_file_op_args *args);
 	bool renewable;
+	bool reaches_memory;
 };
 
 /**
@@ -179,6 +183,7 @@ int liveupdate_get_token_outgoing(struct luo_file_set *session,
 				  struct file *file, u64 *token);
 int liveupdate_get_file_incoming(struct luo_file_set *session, u64 token,
 				 struct file **filp);
+bool liveupdate_memory_is_reached(struct luo_file_set *session);
 int liveupdate_register_flb(struct liveupdate_flb *flb);
 void liveupdate_unregister_flb(struct liveupdate_flb *flb);
 int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **obj);

@@ -62,6 +62,7 @@ void luo_file_set_init(struct luo_file_set *set, const char *name)
 	set->name = name;
 	set->count = 0;
 	set->depth = 0;
+	set->nr_reaching = 0;
 	kho_block_writer_init(&set->writer, sizeof(struct luo_file_ser));
 }
 

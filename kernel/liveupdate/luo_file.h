@@ -26,6 +26,8 @@ struct liveupdate_file_op_args;
  * @list: files in the order in which they were preserved
  * @count: files
  * @depth: files being retrieved, each but the first for the sake of another one
+ * @nr_reaching: files with &liveupdate_file_ops.reaches_memory that were handed over,
+ *	and have not been retrieved so far
  * @writer: what has been serialised, while a reboot is under way
  */
 struct luo_file_set {
@@ -36,6 +38,7 @@ struct luo_file_set {
 	struct list_head list;
 	unsigned long count;
 	unsigned int depth;
+	unsigned long nr_reaching;
 	struct kho_block_writer writer;
 };
 

@@ -128,8 +128,16 @@ int luo_file_set_attach(struct luo_file_set *set)
 				    file->compatible);
 			return -EOPNOTSUPP;
 		}
+		set->nr_reaching += file->handler->ops->reaches_memory;
 	}
 	return 0;
+}
+
+/* It is retrieved, or will never be. */
+static void luo_file_settled(struct luo_file_set *set, struct luo_file *file)
+{
+	if (file->retrieve_status <= 0)
+		set->nr_reaching -= file->handler->ops->reaches_memory;
 }
 
 /* What the handler has made of it: a passing failure has consumed nothing. */
@@ -138,6 +146,7 @@ static int luo_file_restored(struct luo_file_set *set, struct luo_file *file,
 {
 	luo_file_keep(file, args);
 	if (!ret) {
+		luo_file_settled(set, file);
 		file->file = args->file;
 		file->retrieve_status = 1;
 	} else if (!luo_error_is_passing(ret)) {
@@ -245,12 +254,31 @@ int liveupdate_get_file_incoming(struct luo_file_set *session, u64 token,
 }
 EXPORT_SYMBOL_GPL(liveupdate_get_file_incoming);
 
+/**
+ * liveupdate_memory_is_reached - may hardware have access to memory of a session?
+ * @session: from the arguments of the operation that is running
+ *
+ * If so, memory that the previous kernel has preserved has to stay where it is until
+ * the session is finished: it is only then that all that reaches it is known.
+ *
+ * Context: from retrieve() of a handler.
+ * Return: true if there is a file that has not been retrieved yet whose handler says
+ * that of it, see &liveupdate_file_ops.reaches_memory.
+ */
+bool liveupdate_memory_is_reached(struct luo_file_set *session)
+{
+	lockdep_assert_held(&session->lock);
+	return session->nr_reaching;
+}
+EXPORT_SYMBOL_GPL(liveupdate_memory_is_reached);
+
 static void luo_file_finish(struct luo_file_set *set, struct luo_file *file)
 {
 	struct liveupdate_file_op_args args = luo_file_args(set, file);
 
 	luo_trace_file(luo_file_finish, set, file,
 		       (file->handler->ops->finish(&args), 0));
+	luo_file_settled(set, file);
 	luo_flb_finish(file->handler);
 	luo_file_free(set, file);
 }
@@ -262,7 +290,8 @@ static void luo_file_finish(struct luo_file_set *set, struct luo_file *file)
  *
  * A file that only another one has asked for can be given up, too.
  *
- * Return: 0, -ENOENT, or -EBUSY if the file has been retrieved.
+ * Return: 0, -ENOENT, or -EBUSY if the file has been retrieved, or if hardware may
+ * have access to it by another file, which has to be given up first, or retrieved.
  */
 int luo_file_set_discard(struct luo_file_set *set, u64 token)
 {
@@ -272,6 +301,11 @@ int luo_file_set_discard(struct luo_file_set *set, u64 token)
 		return -ENOENT;
 	if (file->wanted)
 		return -EBUSY;
+	if (set->nr_reaching && !file->handler->ops->reaches_memory) {
+		luo_set_err(set, "file %#llx can't be given up: hardware may have access to it\n",
+			    token);
+		return -EBUSY;
+	}
 	luo_file_finish(set, file);
 	return 0;
 }

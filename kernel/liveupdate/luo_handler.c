@@ -32,6 +32,9 @@ static bool luo_handler_is_valid(const struct liveupdate_file_handler *handler)
 	const struct liveupdate_file_ops *ops = handler->ops;
 	size_t len = strnlen(handler->compatible, sizeof(handler->compatible));
 
+	/* While a new file is made the old one would not be waited for. */
+	if (ops && ops->renewable && ops->reaches_memory)
+		return false;
 	return ops && ops->can_preserve && ops->preserve && ops->unpreserve &&
 	       ops->retrieve && ops->finish && len &&
 	       len < sizeof(handler->compatible);
