@@ -29,6 +29,17 @@ static inline unsigned int pci_liveupdate_incoming(const struct pci_dev *dev)
 }
 
 /**
+ * pci_liveupdate_outgoing - is a device to be handed over?
+ * @dev: PCI device
+ *
+ * Return: PCI_LIVEUPDATE_*, or 0.
+ */
+static inline unsigned int pci_liveupdate_outgoing(const struct pci_dev *dev)
+{
+	return READ_ONCE(dev->liveupdate_outgoing);
+}
+
+/**
  * pci_liveupdate_held - must a device stay what it is?
  * @dev: PCI device
  *
