@@ -97,7 +97,7 @@ vm_vfio() {
 # vfio's that need no device.
 vm_iommufd() {
 	selftests_build || return 1
-	selftests_initrd iommufd "$OUT"/selftests-vfio/iommufd_map_file_{,refused_}test
+	selftests_initrd iommufd "$OUT"/selftests-vfio/iommufd_{map_file,map_file_refused,liveupdate}_test
 }
 
 # tools_make NAME ARGS...: tools/liveupdate, in out/NAME.

@@ -285,6 +285,9 @@ const struct scenario scenarios[] = {
 	{ "e1000e_behind_a_root_port_pitfall_21", e1000e_before, e1000e_after },
 	{ "nvme_behind_a_switch_pitfall_22", nvme_before, nvme_after },
 	{ "two_in_a_group", group_before, group_after },
+	{ "iommufd_without_devices_pitfall_32", iommufd_before, iommufd_after, .special = 1 },
+	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
+	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };

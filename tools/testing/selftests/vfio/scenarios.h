@@ -8,6 +8,14 @@
 /* In this order; ends with an entry without a name. */
 extern const struct scenario scenarios[];
 
+/* Contexts without a device. */
+void iommufd_before(void);
+void iommufd_after(void);
+void iommufd_given_up_before(void);
+void iommufd_given_up_after(void);
+void iommufd_broken_before(void);
+void iommufd_broken_after(void);
+
 /* A kexec that an interrupt that is armed makes fail. */
 void fail_to_freeze(void);
 

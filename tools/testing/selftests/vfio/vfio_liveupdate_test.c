@@ -110,7 +110,7 @@ TEST_F(luo, refused)
 	ASSERT_EQ(0, pci_find(edu_ops.vendor, edu_ops.device, 0, address));
 	ASSERT_EQ(0, pci_bind(address, "vfio-pci"));
 	ASSERT_EQ(0, iommu_open(&iommu));
-	EXPECT_EQ(-ENOENT, luo_preserve(session, iommu.fd, 1));
+	EXPECT_EQ(-ENOENT, luo_preserve(session, 0, 1));
 
 	ASSERT_EQ(0, vfio_open(&device, address));
 	EXPECT_EQ(-EINVAL, luo_preserve(session, device.fd, 1));
