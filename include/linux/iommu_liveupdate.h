@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* IOMMUs that translate through a live update; see drivers/iommu/liveupdate.c. */
+#ifndef _LINUX_IOMMU_LIVEUPDATE_H
+#define _LINUX_IOMMU_LIVEUPDATE_H
+
+#include <linux/iommu.h>
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+#include <linux/kho/abi/iommu.h>
+#include <linux/liveupdate.h>
+
+/* What a file handler whose files have domains needs. */
+extern struct liveupdate_flb iommu_liveupdate_flb;
+
+/* For the next kernel. */
+int iommu_domain_preserve(struct iommu_domain *domain, u64 *id);
+void iommu_domain_unpreserve(struct iommu_domain *domain);
+int iommu_device_preserve(struct device *dev, struct iommu_domain *domain);
+void iommu_device_unpreserve(struct device *dev);
+
+/* Of the previous kernel. */
+bool iommu_device_is_preserved(struct device *dev);
+struct iommu_domain *iommu_domain_restore(u64 id, struct device *dev);
+void iommu_domain_finish(u64 id);
+
+/* Hooks of the IOMMU core; all but the first under the mutex of the group. */
+void iommu_liveupdate_probe(struct device *dev);
+int iommu_liveupdate_change(struct device *dev, struct iommu_domain *domain, bool must);
+bool iommu_liveupdate_defers(struct device *dev, bool core_domain);
+void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain);
+void iommu_liveupdate_release(struct device *dev);
+/* Of the core, for us. */
+int iommu_liveupdate_hold(struct device *dev, struct iommu_domain *domain);
+void iommu_liveupdate_unhold(struct device *dev);
+void iommu_liveupdate_settle(struct device *dev);
+
+#else /* CONFIG_IOMMU_LIVEUPDATE */
+
+#define iommu_domain_preserve(_domain, _id)	((void)(_domain), (void)(_id), -EOPNOTSUPP)
+#define iommu_domain_unpreserve(_domain)	((void)(_domain))
+#define iommu_device_preserve(_dev, _domain)	((void)(_dev), (void)(_domain), -EOPNOTSUPP)
+#define iommu_device_unpreserve(_dev)		((void)(_dev))
+#define iommu_device_is_preserved(_dev)		((void)(_dev), false)
+#define iommu_domain_finish(_id)		((void)(_id))
+
+#define iommu_liveupdate_probe(_dev)		((void)(_dev))
+#define iommu_liveupdate_change(_dev, _domain, _must) \
+	((void)(_dev), (void)(_domain), (void)(_must), 0)
+#define iommu_liveupdate_defers(_dev, _core)	((void)(_dev), (void)(_core), false)
+#define iommu_liveupdate_attached(_dev, _domain) ((void)(_dev), (void)(_domain))
+#define iommu_liveupdate_release(_dev)		((void)(_dev))
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+
+#endif /* _LINUX_IOMMU_LIVEUPDATE_H */
