@@ -8,6 +8,7 @@
 #include <linux/mutex_types.h>
 #include <linux/types.h>
 
+struct iommu_liveupdate_ops;
 struct liveupdate_flb_op_args;
 
 /*
@@ -90,6 +91,7 @@ struct iommu_liveupdate_in_domain {
  * @nr_requesters: entries in @requesters
  * @taken: those whose translation was taken over at boot, one bit each; by the driver
  * @domains: list of &struct iommu_liveupdate_in_domain
+ * @ops: of the driver that has taken something over, or NULL
  */
 struct iommu_liveupdate_in {
 	struct iommu_unit_ser *units;
@@ -98,6 +100,7 @@ struct iommu_liveupdate_in {
 	size_t nr_requesters;
 	unsigned long *taken;
 	struct list_head domains;
+	const struct iommu_liveupdate_ops *ops;
 };
 
 /**

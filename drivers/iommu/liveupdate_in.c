@@ -331,7 +331,7 @@ struct iommu_domain *iommu_domain_restore(u64 id, struct device *dev)
 		return ERR_PTR(-ENOENT);
 	if (entry->status <= 0)
 		return ERR_PTR(-EBADMSG);
-	domain = dev_iommu_ops(dev)->liveupdate->domain_restore(iommu_liveupdate_in, entry, dev);
+	domain = iommu_liveupdate_in->ops->domain_restore(iommu_liveupdate_in, entry, dev);
 	if (!IS_ERR(domain))
 		entry->domain = domain;
 	return domain;
@@ -346,21 +346,19 @@ EXPORT_SYMBOL_GPL(iommu_domain_restore);
  */
 bool iommu_liveupdate_free_domain(struct iommu_domain *domain)
 {
-	const struct iommu_liveupdate_ops *ops = domain->owner ? domain->owner->liveupdate : NULL;
+	struct iommu_liveupdate_in *in = iommu_liveupdate_in;
 	struct iommu_liveupdate_in_domain *entry;
 
-	if (!ops)
-		return false;
 	guard(mutex)(&iommu_liveupdate_lock);
 	entry = iommu_liveupdate_find_made(domain);
 	if (!entry)
 		return false;
-	if (!entry->finished && ops->domain_is_live(iommu_liveupdate_in, entry)) {
-		ops->domain_put_back(entry);
+	if (!entry->finished && in->ops->domain_is_live(in, entry)) {
+		in->ops->domain_put_back(entry);
 		entry->domain = NULL;
 		return true;
 	}
-	ops->domain_finish(iommu_liveupdate_in, entry);
+	in->ops->domain_finish(in, entry);
 	entry->domain = NULL;
 	entry->finished = true;
 	return false;
@@ -423,45 +421,24 @@ static void iommu_liveupdate_settle_all(struct iommu_liveupdate_in *in, u64 id)
 
 	while ((pdev = iommu_liveupdate_next_device(in, id, &i))) {
 		if (iommu_device_is_preserved(&pdev->dev))
-			iommu_liveupdate_settle(&pdev->dev,
-						dev_iommu_ops(&pdev->dev)->liveupdate->device_block);
+			iommu_liveupdate_settle(&pdev->dev, in->ops->device_block);
 		pci_dev_put(pdev);
 	}
-}
-
-/* Units of one kind only can be handed over; none if there is no driver. */
-static const struct iommu_liveupdate_ops *iommu_liveupdate_find_ops(struct iommu_liveupdate_in *in,
-								    u64 id)
-{
-	const struct iommu_liveupdate_ops *ops = NULL;
-	struct pci_dev *pdev;
-	size_t i = 0;
-
-	while (!ops && (pdev = iommu_liveupdate_next_device(in, id, &i))) {
-		if (pdev->dev.iommu && pdev->dev.iommu->iommu_dev)
-			ops = dev_iommu_ops(&pdev->dev)->liveupdate;
-		pci_dev_put(pdev);
-	}
-	return ops;
 }
 
 static void iommu_liveupdate_finish_domain(struct iommu_liveupdate_in *in,
 					   struct iommu_liveupdate_in_domain *entry)
 {
-	const struct iommu_liveupdate_ops *ops;
-	u64 id = entry->ser.id;
-
 	scoped_guard(mutex, &iommu_liveupdate_lock) {
 		if (entry->finished)
 			return;
 		entry->finished = true;
 	}
 	/* From now on nobody makes a domain of it. */
-	iommu_liveupdate_settle_all(in, id);
-	ops = iommu_liveupdate_find_ops(in, id);
+	iommu_liveupdate_settle_all(in, entry->ser.id);
 	guard(mutex)(&iommu_liveupdate_lock);
-	if (entry->status > 0 && ops)
-		ops->domain_finish(in, entry);
+	if (entry->status > 0)
+		in->ops->domain_finish(in, entry);
 	entry->domain = NULL;
 	entry->status = -ENOENT;
 }

@@ -32,6 +32,7 @@
 
 #include "../iommu-pages.h"
 #include "liveupdate.h"
+#include "pasid.h"
 
 #define NR_BUSES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 
@@ -179,47 +180,56 @@ static bool requester_is_sane(struct intel_iommu *iommu, struct iommu_liveupdate
 	       is_in_tables(&in->units[ser->unit], domain, ser) && domain_is_sane(iommu, domain);
 }
 
-static int copy_requester(struct intel_iommu *iommu, struct iommu_liveupdate_in *in,
-			  const struct iommu_requester_ser *ser)
+static bool has_context(struct intel_iommu *iommu, u16 rid)
 {
-	struct context_entry *context;
+	bool has;
+
+	spin_lock(&iommu->lock);
+	has = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 1);
+	spin_unlock(&iommu->lock);
+	return has;
+}
+
+/* There is a context table for it. */
+static void copy_requester(struct intel_iommu *iommu, struct iommu_liveupdate_in *in,
+			   const struct iommu_requester_ser *ser)
+{
 	u8 bus = PCI_BUS_NUM(ser->rid), devfn = ser->rid & 0xff;
-	int ret = -ENOMEM;
+	struct context_entry *context;
 
 	spin_lock(&iommu->lock);
 	context = iommu_context_addr(iommu, bus, devfn, 1);
-	if (context) {
-		*context = context_of(iommu_liveupdate_find_in(in, ser->domain), ser);
-		__iommu_flush_cache(iommu, context, sizeof(*context));
-		set_context_copied(iommu, bus, devfn);
-		set_bit(ser->hw_domain, iommu->domain_ids);
-		ret = 0;
-	}
+	*context = context_of(iommu_liveupdate_find_in(in, ser->domain), ser);
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+	set_context_copied(iommu, bus, devfn);
+	set_bit(ser->hw_domain, iommu->domain_ids);
 	spin_unlock(&iommu->lock);
-	return ret;
 }
 
 static int copy_device(struct intel_iommu *iommu, struct iommu_liveupdate_in *in, size_t first,
 		       struct pci_dev *pdev)
 {
+	const struct iommu_requester_ser *ser = &in->requesters[first];
 	size_t i;
-	int ret = 0;
 
-	if (!pdev || !device_is_sane(iommu, in, &in->requesters[first], pdev))
+	if (!pdev || !device_is_sane(iommu, in, ser, pdev))
 		return -ENODEV;
-	for (i = first; i < in->nr_requesters; i++)
-		if (same_device(&in->requesters[i], &in->requesters[first]) &&
-		    !requester_is_sane(iommu, in, &in->requesters[i]))
-			return -EBADMSG;
-	/* The device's own one is the last one: without it it is blocked. */
-	for (i = first; i < in->nr_requesters && !ret; i++) {
-		if (!same_device(&in->requesters[i], &in->requesters[first]))
+	for (i = first; i < in->nr_requesters; i++) {
+		if (!same_device(&in->requesters[i], ser))
 			continue;
-		ret = copy_requester(iommu, in, &in->requesters[i]);
-		if (!ret)
-			set_bit(i, in->taken);
+		if (!requester_is_sane(iommu, in, &in->requesters[i]))
+			return -EBADMSG;
+		if (!has_context(iommu, in->requesters[i].rid))
+			return -ENOMEM;
 	}
-	return ret;
+	/* All of them or none: nothing fails from here on. */
+	for (i = first; i < in->nr_requesters; i++) {
+		if (!same_device(&in->requesters[i], ser))
+			continue;
+		copy_requester(iommu, in, &in->requesters[i]);
+		set_bit(i, in->taken);
+	}
+	return 0;
 }
 
 static bool is_first(const struct iommu_liveupdate_in *in, size_t i)
@@ -333,6 +343,8 @@ bool intel_liveupdate_copy(struct intel_iommu *iommu)
 		pr_err("%s: what it is doing is not known, all is blocked\n", iommu->name);
 	else
 		copy_devices(iommu, in, unit - in->units);
+	if (in)
+		in->ops = &intel_liveupdate_ops;
 	quiet_devices(iommu);
 	return true;
 }
