@@ -280,7 +280,7 @@ static void quiet_device(struct pci_dev *pdev, struct intel_iommu *iommu)
 	if (!drhd || (iommu && drhd->iommu != iommu) ||
 	    (drhd->iommu && is_copied(drhd->iommu, pci_dev_id(pdev))))
 		return;
-	pci_err(pdev, "bus mastering is turned off, it is not known what it may reach\n");
+	pci_info(pdev, "bus mastering is turned off, it is not known what it may reach\n");
 	pci_clear_master(pdev);
 }
 
