@@ -105,19 +105,21 @@ static int iommu_liveupdate_read_tables(void *arg)
 	const struct tables *tables = arg;
 	const struct iommu_requester_ser *ser = tables->requesters;
 	unsigned int i, j;
+	bool same;
 
 	if (!is_sane(tables))
 		return 0;
 	for (i = 0; i < NR_REQUESTERS; i++) {
 		if (ser[i].unit >= NR_UNITS)
 			return -EINVAL;
-		if (ser[i].domain != tables->domains[0].id && ser[i].domain != tables->domains[1].id)
+		if (ser[i].domain != tables->domains[0].id &&
+		    ser[i].domain != tables->domains[1].id)
 			return -EINVAL;
 		for (j = 0; j < i; j++) {
 			if (ser[i].unit != ser[j].unit)
 				continue;
-			if ((ser[i].domain == ser[j].domain) !=
-			    (ser[i].hw_domain == ser[j].hw_domain))
+			same = ser[i].domain == ser[j].domain;
+			if (same != (ser[i].hw_domain == ser[j].hw_domain))
 				return -EINVAL;
 			if (ser[i].rid == ser[j].rid && ser[i].domain != ser[j].domain)
 				return -EINVAL;

@@ -75,8 +75,9 @@ struct iommu_test_ser {
 	u64 memory;
 };
 
-/* There is one device; under @lock. */
+/* There is one device. */
 static struct iommu_test {
+	/* protects all of it */
 	struct mutex lock;
 	struct pci_dev *pdev;
 	void __iomem *base;
@@ -161,6 +162,12 @@ static int find_device(struct iommu_test *test)
 	return 0;
 }
 
+/* All of its group: there may be a bridge. */
+static int attach(struct iommu_test *test)
+{
+	return iommu_attach_group(test->domain, test->pdev->dev.iommu_group);
+}
+
 static int start(struct iommu_test *test)
 {
 	int ret;
@@ -179,7 +186,7 @@ static int start(struct iommu_test *test)
 	ret = iommu_map(test->domain, TEST_FROM, virt_to_phys(test->memory),
 			PAGE_SIZE << TEST_ORDER, IOMMU_READ | IOMMU_WRITE, GFP_KERNEL);
 	if (!ret)
-		ret = iommu_attach_device(test->domain, &test->pdev->dev);
+		ret = attach(test);
 	if (!ret)
 		pci_set_master(test->pdev);
 	return ret;
@@ -187,7 +194,7 @@ static int start(struct iommu_test *test)
 
 static int attach_other(struct iommu_test *test)
 {
-	struct iommu_group *group = iommu_group_get(&test->pdev->dev);
+	struct iommu_group *group = test->pdev->dev.iommu_group;
 	struct iommu_domain *other = iommu_paging_domain_alloc(&test->pdev->dev);
 	int ret = PTR_ERR_OR_ZERO(other);
 
@@ -200,7 +207,6 @@ static int attach_other(struct iommu_test *test)
 			ret = -EBADF;
 		iommu_domain_free(other);
 	}
-	iommu_group_put(group);
 	return ret;
 }
 
@@ -244,7 +250,7 @@ static int end(struct iommu_test *test)
 	if (test->claimed)
 		iommu_device_release_dma_owner(&test->pdev->dev);
 	else if (test->domain)
-		iommu_detach_device(test->domain, &test->pdev->dev);
+		iommu_detach_group(test->domain, test->pdev->dev.iommu_group);
 	test->claimed = false;
 	if (test->domain)
 		iommu_domain_free(test->domain);
@@ -291,7 +297,7 @@ static long iommu_test_do(struct iommu_test *test, unsigned long command)
 		test->domain = NULL;
 		return 0;
 	case TEST_ATTACH:
-		return iommu_attach_device(test->domain, &test->pdev->dev);
+		return attach(test);
 	case TEST_OTHER:
 		return attach_other(test);
 	case TEST_MAP:

@@ -99,7 +99,7 @@ static unsigned int unit_width(const struct intel_iommu *iommu, unsigned int lev
 
 	if (agaw < 1 || agaw > iommu->agaw || !(cap_sagaw(iommu->cap) & BIT(agaw)))
 		return 0;
-	return min(agaw_to_width(agaw), (int)cap_mgaw(iommu->cap));
+	return min_t(unsigned int, agaw_to_width(agaw), cap_mgaw(iommu->cap));
 }
 
 static int read_tables(struct intel_iommu *iommu, struct iommu_liveupdate_in_domain *domain)

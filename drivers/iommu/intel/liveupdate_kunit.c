@@ -62,47 +62,48 @@ static int check_world(struct world *world)
 	return ret;
 }
 
+static void expect_bad(struct kunit *test, struct world *world, int page, unsigned int i,
+		       u64 value)
+{
+	u64 saved = *entry_of(world, page, i);
+
+	*entry_of(world, page, i) = value;
+	KUNIT_EXPECT_EQ_MSG(test, check_world(world), -EBADMSG, "entry %u of page %d is %#llx", i,
+			    page, value);
+	*entry_of(world, page, i) = saved;
+}
+
 static void intel_liveupdate_test_tables(struct kunit *test)
 {
 	struct world world;
-	u64 saved;
 
 	make_world(test, &world);
 	KUNIT_ASSERT_EQ(test, check_world(&world), 0);
 	KUNIT_EXPECT_EQ(test, world.tables.end, 10ULL * SZ_2M);
-
-#define BAD(_page, _i, _value) do {						\
-	saved = *entry_of(&world, _page, _i);					\
-	*entry_of(&world, _page, _i) = (_value);				\
-	KUNIT_EXPECT_EQ_MSG(test, check_world(&world), -EBADMSG,		\
-			    #_page " " #_i " = " #_value);			\
-	*entry_of(&world, _page, _i) = saved;					\
-} while (0)
 	/* neither to be read nor written, bits that nobody writes */
-	BAD(LOW, 0, phys_of(&world, MEMORY));
-	BAD(LOW, 2, 4);
-	BAD(LOW, 0, phys_of(&world, MEMORY) | RW | BIT(2));
-	BAD(LOW, 0, phys_of(&world, MEMORY) | RW | BIT_ULL(52));
-	BAD(LOW, 0, phys_of(&world, MEMORY) | RW | DMA_PTE_LARGE_PAGE);
-	BAD(TOP, 0, phys_of(&world, MIDDLE) | DMA_PTE_READ);
-	BAD(TOP, 0, phys_of(&world, MIDDLE) | RW | DMA_PTE_SNP);
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY));
+	expect_bad(test, &world, LOW, 2, 4);
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | BIT(2));
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | BIT_ULL(52));
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | DMA_PTE_LARGE_PAGE);
+	expect_bad(test, &world, TOP, 0, phys_of(&world, MIDDLE) | DMA_PTE_READ);
+	expect_bad(test, &world, TOP, 0, phys_of(&world, MIDDLE) | RW | DMA_PTE_SNP);
 	/* snooping that was not promised */
-	BAD(LOW, 0, phys_of(&world, MEMORY) | RW | DMA_PTE_SNP);
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | DMA_PTE_SNP);
 	/* memory that is not preserved, or is a table */
-	BAD(LOW, 0, PAGE_SIZE | RW);
-	BAD(LOW, 0, phys_of(&world, LOW) | RW);
-	BAD(OTHER_LOW, 511, phys_of(&world, TOP) | RW);
-	BAD(MIDDLE, 1, DMA_PTE_LARGE_PAGE | RW);
-	BAD(MIDDLE, 1, phys_of(&world, MEMORY) | DMA_PTE_LARGE_PAGE | RW);
-	BAD(TOP, 1, DMA_PTE_LARGE_PAGE | RW);
+	expect_bad(test, &world, LOW, 0, PAGE_SIZE | RW);
+	expect_bad(test, &world, LOW, 0, phys_of(&world, LOW) | RW);
+	expect_bad(test, &world, OTHER_LOW, 511, phys_of(&world, TOP) | RW);
+	expect_bad(test, &world, MIDDLE, 1, DMA_PTE_LARGE_PAGE | RW);
+	expect_bad(test, &world, MIDDLE, 1, phys_of(&world, MEMORY) | DMA_PTE_LARGE_PAGE | RW);
+	expect_bad(test, &world, TOP, 1, DMA_PTE_LARGE_PAGE | RW);
 	/* a loop, a table with two parents, one less, one more, one of no memory */
-	BAD(MIDDLE, 0, phys_of(&world, MIDDLE) | RW);
-	BAD(TOP, 1, phys_of(&world, TOP) | RW);
-	BAD(MIDDLE, 1, phys_of(&world, LOW) | RW);
-	BAD(MIDDLE, 9, 0);
-	BAD(MIDDLE, 1, phys_of(&world, MEMORY) | RW);
-	BAD(TOP, 1, PAGE_SIZE | RW);
-#undef BAD
+	expect_bad(test, &world, MIDDLE, 0, phys_of(&world, MIDDLE) | RW);
+	expect_bad(test, &world, TOP, 1, phys_of(&world, TOP) | RW);
+	expect_bad(test, &world, MIDDLE, 1, phys_of(&world, LOW) | RW);
+	expect_bad(test, &world, MIDDLE, 9, 0);
+	expect_bad(test, &world, MIDDLE, 1, phys_of(&world, MEMORY) | RW);
+	expect_bad(test, &world, TOP, 1, PAGE_SIZE | RW);
 	world.tables.snoop = true;
 	KUNIT_EXPECT_EQ(test, check_world(&world), -EBADMSG);
 	world.tables.snoop = false;

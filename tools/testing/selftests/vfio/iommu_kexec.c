@@ -136,6 +136,8 @@ static void after(void)
 	take_over();
 	CHECK_EQ(luo_finish(session), 0);
 	close(session);
+	/* Nothing is lost: all tables are somebody's, or free. */
+	CHECK_EQ(luo_read_number(UNCLAIMED), 0);
 	CHECK_EQ(test(TEST_IS_PRESERVED), 0);
 	CHECK_EQ(test(TEST_DMA), 0);
 	CHECK_EQ(test_faulting(TEST_OTHER), 0);
@@ -151,6 +153,8 @@ static void after_unclaimed(void)
 	CHECK_EQ(test(TEST_DMA), 0);
 	CHECK_EQ(luo_finish(session), 0);
 	close(session);
+	/* Nothing is lost: all tables are somebody's, or free. */
+	CHECK_EQ(luo_read_number(UNCLAIMED), 0);
 	CHECK_EQ(test(TEST_IS_PRESERVED), 0);
 	CHECK_EQ(test(TEST_MASTER), 0);
 	CHECK_EQ(test(TEST_SET_MASTER), 0);
