@@ -444,7 +444,8 @@ EXPORT_SYMBOL_GPL(iommu_device_unpreserve);
  * iommu_liveupdate_lost - a preserved device is detached, or goes away
  * @dev: the device
  *
- * That should not be, but can't be refused. It is not handed over, then.
+ * That should not be, but can't be refused. It is not handed over, then; if it was,
+ * what comes in its place does not get its translation.
  *
  * Context: the mutex of the group is held.
  */
@@ -452,6 +453,8 @@ void iommu_liveupdate_lost(struct device *dev)
 {
 	struct iommu_liveupdate_device *device;
 
+	if (iommu_liveupdate_is(dev, IOMMU_LIVEUPDATE_INCOMING) && dev->iommu->attach_deferred)
+		dev_iommu_ops(dev)->liveupdate->device_block(dev);
 	if (!iommu_liveupdate_is(dev, IOMMU_LIVEUPDATE_OUTGOING))
 		return;
 	dev_err(dev, "live update: it is detached: it will not be handed over\n");

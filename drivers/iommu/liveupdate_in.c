@@ -306,6 +306,19 @@ bool iommu_device_is_preserved(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(iommu_device_is_preserved);
 
+static bool iommu_liveupdate_was_attached(const struct iommu_liveupdate_in *in, u64 id,
+					  struct pci_dev *pdev)
+{
+	size_t i;
+
+	for (i = 0; i < in->nr_requesters; i++)
+		if (in->requesters[i].domain == id &&
+		    in->requesters[i].segment == pci_domain_nr(pdev->bus) &&
+		    in->requesters[i].bdf == pci_dev_id(pdev))
+			return true;
+	return false;
+}
+
 /**
  * iommu_domain_restore - make a domain of what was handed over
  * @id: as iommu_domain_preserve() has told
@@ -329,6 +342,8 @@ struct iommu_domain *iommu_domain_restore(u64 id, struct device *dev)
 	entry = iommu_liveupdate_find_in(iommu_liveupdate_in, id);
 	if (!entry || entry->finished || entry->domain)
 		return ERR_PTR(-ENOENT);
+	if (!iommu_liveupdate_was_attached(iommu_liveupdate_in, id, to_pci_dev(dev)))
+		return ERR_PTR(-EINVAL);
 	if (entry->status <= 0)
 		return ERR_PTR(-EBADMSG);
 	domain = iommu_liveupdate_in->ops->domain_restore(iommu_liveupdate_in, entry, dev);

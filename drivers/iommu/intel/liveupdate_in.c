@@ -360,9 +360,17 @@ bool intel_liveupdate_is_cut_off(struct device *dev)
 	return iommu_liveupdate_is_incoming() && !intel_liveupdate_device_is_live(dev);
 }
 
+static int alias_is_copied(struct pci_dev *pdev, u16 alias, void *data)
+{
+	return is_copied(data, alias);
+}
+
 /**
  * intel_liveupdate_device_is_live - was the translation for a device taken over?
  * @dev: a device that is known to its unit
+ *
+ * To attach something to a device that was not handed over, but has a requester ID
+ * of one that was, would be to attach it to both.
  *
  * Return: true if so, and nothing was attached to it so far.
  */
@@ -371,7 +379,7 @@ bool intel_liveupdate_device_is_live(struct device *dev)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
 	return iommu_liveupdate_is_incoming() && dev_is_pci(dev) &&
-	       context_copied(info->iommu, info->bus, info->devfn);
+	       pci_for_each_dma_alias(to_pci_dev(dev), alias_is_copied, info->iommu);
 }
 
 /**
