@@ -90,7 +90,7 @@ vm_selftest() {
 # vm_vfio: build the selftests, and print the name of an initramfs with those of vfio.
 vm_vfio() {
 	selftests_build || return 1
-	selftests_initrd vfio "$OUT"/selftests-vfio/vfio_{pci_test,liveupdate_test,kexec}
+	selftests_initrd vfio "$OUT"/selftests-vfio/{vfio_{pci_test,liveupdate_test,kexec},iommu_kexec}
 }
 
 # vm_iommufd: build the selftests, and print the name of an initramfs with those of

@@ -347,9 +347,15 @@ static const struct liveupdate_file_ops iommufd_liveupdate_ops = {
 	.reaches_memory = true,
 };
 
+static struct liveupdate_flb *const iommufd_liveupdate_flbs[] = {
+	&iommu_liveupdate_flb,
+	NULL
+};
+
 static struct liveupdate_file_handler iommufd_liveupdate_handler = {
 	.ops = &iommufd_liveupdate_ops,
 	.compatible = IOMMUFD_LIVEUPDATE_COMPATIBLE,
+	.flbs = iommufd_liveupdate_flbs,
 };
 
 /**

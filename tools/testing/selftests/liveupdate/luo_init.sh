@@ -6,6 +6,7 @@
 #	luo.mode=vfio			run the tests of vfio-pci that need no kexec, or
 #					of luo.tests=A,B
 #	luo.mode=vfio-kexec luo.hops=N	go through N kexecs with vfio_kexec
+#	luo.mode=iommu-kexec luo.hops=N	go through N kexecs with iommu_kexec
 #	luo.mode=kexec luo.hops=N	go through N kexecs with luo_kexec
 #	luo.mode=chain luo.hops=N	a long chain of kexecs with luo_chain
 #	luo.mode=fuzz luo.fuzz=N,SEED	anything, for N seconds, with luo_fuzz
@@ -84,6 +85,10 @@ vfio)
 vfio-kexec)
 	# shellcheck disable=SC2046
 	vfio_kexec "$(option stage)" "$(option hops)" $(option next | tr ',;' ' ,')
+	;;
+iommu-kexec)
+	# shellcheck disable=SC2046
+	iommu_kexec "$(option stage)" "$(option hops)" $(option next | tr ',;' ' ,')
 	;;
 kexec)
 	if grep -qw luo.crash /proc/cmdline; then

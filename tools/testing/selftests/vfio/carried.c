@@ -37,6 +37,15 @@ static void write_config(struct vfio_device *device)
 	CHECK_EQ(vfio_config_get(device, msi + PCI_MSI_ADDRESS_LO, 4), 0xfee01000);
 }
 
+static int map_area(struct carried *carried)
+{
+	struct dma_area *area = &carried->area;
+
+	return carried->with_iommufd ?
+		iommu_map_file(carried->iommu, area->iova, area->fd, 0, area->size) :
+		area_map(area, carried->iommu);
+}
+
 void carried_start(struct carried *carried)
 {
 	int eventfd;
@@ -48,7 +57,7 @@ void carried_start(struct carried *carried)
 	CHECK_EQ(pci_bind(carried->address, "vfio-pci"), 0);
 	set_up(carried);
 	CHECK_EQ(area_create(&carried->area, carried->iova), 0);
-	CHECK_EQ(area_map(&carried->area, carried->iommu), 0);
+	CHECK_EQ(map_area(carried), 0);
 	CHECK_EQ(vfio_open(&carried->device, carried->address), 0);
 	CHECK_EQ(vfio_start(&carried->device, carried->iommu), 0);
 	write_config(&carried->device);
@@ -130,6 +139,12 @@ void carried_preserve(struct carried *carried)
 	look(carried, looks_of(carried));
 	carried->session = one_before(carried->name, TOKEN_AREA, carried->area.fd);
 	CHECK_EQ(luo_preserve(carried->session, carried->device.fd, TOKEN_DEVICE), 0);
+	if (!carried->with_iommufd)
+		return;
+	CHECK_EQ(luo_preserve(carried->session, carried->iommu->fd, TOKEN_IOMMUFD), 0);
+	CHECK_EQ(iommu_unmap(carried->iommu, carried->area.iova, carried->area.size), -EBUSY);
+	CHECK_EQ(vfio_detach(&carried->device), -EBUSY);
+	CHECK_EQ(vfio_attach(&carried->device, carried->iommu), -EBUSY);
 }
 
 void carried_is_kept(struct carried *carried)
@@ -174,14 +189,40 @@ void carried_retrieve(struct carried *carried)
 	CHECK_EQ(luo_finish(carried->session), -EBUSY);
 }
 
+/* IDs are given in turn: the IOAS, the device, the page table. */
+#define FIRST_ID	1
+#define DEVICE_ID	2
+
+static void retrieve_iommufd(struct carried *carried)
+{
+	struct iommu *iommu = carried->iommu = &carried->own_iommu;
+
+	iommu->fd = luo_retrieve(carried->session, TOKEN_IOMMUFD);
+	CHECK(iommu->fd >= 0);
+	iommu->ioas = FIRST_ID;
+	/* It has all, and until it is finished it stays so. */
+	CHECK_EQ(map_area(carried), -EBUSY);
+	CHECK_EQ(iommu_unmap(iommu, carried->area.iova, carried->area.size), -EBUSY);
+	CHECK_EQ(vfio_bind(&carried->device, iommu), 0);
+	CHECK_EQ(carried->device.id, DEVICE_ID);
+	CHECK_EQ(luo_finish(carried->session), -EBUSY);
+	CHECK_EQ(vfio_attach(&carried->device, iommu), 0);
+	CHECK_EQ(vfio_detach(&carried->device), -EBUSY);
+	CHECK_EQ(vfio_map_bars(&carried->device), 0);
+}
+
 void carried_bind(struct carried *carried)
 {
 	struct vfio_device again;
 	int fd;
 
-	set_up(carried);
-	CHECK_EQ(area_map(&carried->area, carried->iommu), 0);
-	CHECK_EQ(vfio_start(&carried->device, carried->iommu), 0);
+	if (carried->with_iommufd) {
+		retrieve_iommufd(carried);
+	} else {
+		set_up(carried);
+		CHECK_EQ(map_area(carried), 0);
+		CHECK_EQ(vfio_start(&carried->device, carried->iommu), 0);
+	}
 	/* Another descriptor, the same file: it is bound. */
 	fd = luo_retrieve(carried->session, TOKEN_DEVICE);
 	CHECK(fd >= 0 && fd != carried->device.fd);

@@ -12,6 +12,7 @@
 
 #define TOKEN_AREA	1
 #define TOKEN_DEVICE	2
+#define TOKEN_IOMMUFD	3
 
 #define CARRIED_BRIDGES	4
 
@@ -46,6 +47,8 @@ struct carried {
 	int nth;
 	/* one in the same group, whose iommu it has to use */
 	struct carried *leader;
+	/* its iommufd is taken along, too: it is attached to the same page table */
+	bool with_iommufd;
 
 	char address[PCI_ADDRESS_SIZE];
 	uint64_t iova;

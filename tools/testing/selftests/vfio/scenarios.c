@@ -7,6 +7,10 @@
 #define DAMAGE_WRITE	"/sys/module/kho_damage/parameters/write"
 
 static struct carried edu = { .name = "edu", .ops = &edu_ops, .iova = 0x1000000 };
+static struct carried whole = {
+	.name = "whole", .ops = &edu_ops, .iova = 0x1500000, .with_iommufd = true,
+};
+
 static struct carried e1000e = { .name = "e1000e", .ops = &e1000e_ops, .iova = 0x1100000 };
 static struct carried nvme = { .name = "nvme", .ops = &nvme_ops, .iova = 0x1200000 };
 /* In one group. */
@@ -41,6 +45,29 @@ static void after(struct carried *carried)
 static void edu_before(void)
 {
 	before(&edu);
+}
+
+/* What can be mapped for the device afterwards. */
+static void can_change(struct carried *carried)
+{
+	uint64_t iova = carried->iova + 2 * AREA_SIZE;
+
+	CHECK_EQ(iommu_unmap(carried->iommu, carried->iova, AREA_SIZE), 0);
+	CHECK_EQ(iommu_map_file(carried->iommu, carried->iova, carried->area.fd, 0, AREA_SIZE), 0);
+	CHECK_EQ(iommu_map_file(carried->iommu, iova, carried->area.fd, 0, AREA_SIZE), 0);
+	carried_work(carried, true);
+	CHECK_EQ(iommu_unmap(carried->iommu, iova, AREA_SIZE), 0);
+}
+
+static void whole_before(void)
+{
+	before(&whole);
+}
+
+static void whole_after(void)
+{
+	after(&whole);
+	can_change(&whole);
 }
 
 /* Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. */
@@ -288,6 +315,7 @@ const struct scenario scenarios[] = {
 	{ "iommufd_without_devices_pitfall_32", iommufd_before, iommufd_after, .special = 1 },
 	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
+	{ "whole_with_its_iommufd", whole_before, whole_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of VT-d units in legacy mode, see drivers/iommu/liveupdate.c.
+ *
+ * A unit with preserved devices has two root tables: the one of every day, and one
+ * for the kexec with nothing but the entries of these devices, in preserved memory.
+ * When all devices are shut down the unit is switched to the latter instead of
+ * being turned off. The entries are the same, so for the devices nothing changes;
+ * all others are cut off.
+ *
+ * The other half, in the next kernel, is in liveupdate_in.c.
+ */
+#define pr_fmt(fmt) "DMAR: live update: " fmt
+
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "liveupdate.h"
+
+#define NR_BUSES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
+
+static struct intel_iommu *unit_to_iommu(const struct iommu_liveupdate_unit *unit)
+{
+	return container_of(unit->iommu, struct intel_iommu, iommu);
+}
+
+static int intel_liveupdate_unit_preserve(struct iommu_liveupdate_unit *unit)
+{
+	struct intel_iommu *iommu = unit_to_iommu(unit);
+	struct intel_liveupdate_out *out;
+
+	if (sm_supported(iommu)) {
+		pr_err("%s is in scalable mode, which can't be carried\n", iommu->name);
+		return -EOPNOTSUPP;
+	}
+	out = kzalloc(sizeof(*out), GFP_KERNEL);
+	if (!out)
+		return -ENOMEM;
+	out->root = kho_alloc_preserve(VTD_PAGE_SIZE);
+	if (IS_ERR(out->root)) {
+		int err = PTR_ERR(out->root);
+
+		kfree(out);
+		return err;
+	}
+	__iommu_flush_cache(iommu, out->root, VTD_PAGE_SIZE);
+	xa_init(&out->users);
+	unit->ser.type = IOMMU_UNIT_SER_VTD;
+	unit->ser.base = iommu->reg_phys;
+	unit->ser.root = virt_to_phys(out->root);
+	iommu->liveupdate = out;
+	return 0;
+}
+
+static void intel_liveupdate_unit_unpreserve(struct iommu_liveupdate_unit *unit)
+{
+	struct intel_iommu *iommu = unit_to_iommu(unit);
+	struct intel_liveupdate_out *out = iommu->liveupdate;
+	unsigned int bus;
+
+	iommu->liveupdate = NULL;
+	for (bus = 0; bus < NR_BUSES; bus++)
+		if (out->root[bus].lo)
+			kho_unpreserve_free(phys_to_virt(out->root[bus].lo & VTD_PAGE_MASK));
+	kho_unpreserve_free(out->root);
+	xa_destroy(&out->users);
+	kfree(out);
+}
+
+/* Those that a walk comes to first. */
+struct intel_liveupdate_count {
+	u64 nr;
+	u64 max;
+	int err;
+};
+
+static int preserve_table(void *table, void *data)
+{
+	struct intel_liveupdate_count *count = data;
+
+	count->err = kho_preserve_pages(virt_to_page(table), 1);
+	if (!count->err)
+		count->nr++;
+	return count->err;
+}
+
+static int unpreserve_table(void *table, void *data)
+{
+	struct intel_liveupdate_count *count = data;
+
+	if (count->nr == count->max)
+		return 1;
+	count->nr++;
+	kho_unpreserve_pages(virt_to_page(table), 1);
+	return 0;
+}
+
+static void unpreserve_tables(struct dmar_domain *domain, u64 nr)
+{
+	struct intel_liveupdate_count count = { .max = nr };
+
+	intel_liveupdate_walk(domain->pgd, agaw_to_level(domain->agaw), unpreserve_table, &count);
+	WARN_ON_ONCE(count.nr != nr);
+}
+
+static bool domain_is_ordinary(struct dmar_domain *domain)
+{
+	return domain->pgd && !domain->use_first_level && !domain->nested_parent &&
+	       !domain->dirty_tracking && !domain->domain.dirty_ops &&
+	       list_empty(&domain->dev_pasids);
+}
+
+static int intel_liveupdate_domain_preserve(struct iommu_liveupdate_domain *entry)
+{
+	struct dmar_domain *domain = to_dmar_domain(entry->domain);
+	struct intel_liveupdate_count count = {};
+
+	if (!domain_is_ordinary(domain)) {
+		pr_err("a domain that is nested, or tracks what is dirty, can't be carried\n");
+		return -EOPNOTSUPP;
+	}
+	intel_liveupdate_walk(domain->pgd, agaw_to_level(domain->agaw), preserve_table, &count);
+	if (count.err) {
+		unpreserve_tables(domain, count.nr);
+		return count.err;
+	}
+	entry->ser.root = virt_to_phys(domain->pgd);
+	entry->ser.nr_tables = count.nr;
+	entry->ser.levels = agaw_to_level(domain->agaw);
+	entry->ser.flags = domain->set_pte_snp ? IOMMU_DOMAIN_SER_SNOOP : 0;
+	return 0;
+}
+
+static void intel_liveupdate_domain_unpreserve(struct iommu_liveupdate_domain *entry)
+{
+	unpreserve_tables(to_dmar_domain(entry->domain), entry->ser.nr_tables);
+}
+
+/* Where a requester's entry is, in the tables for the kexec. */
+static struct context_entry *out_context(struct intel_liveupdate_out *out, u16 rid)
+{
+	struct context_entry *table;
+	u64 lo = out->root[PCI_BUS_NUM(rid)].lo;
+
+	if (!lo)
+		return NULL;
+	table = phys_to_virt(lo & VTD_PAGE_MASK);
+	return &table[rid & 0xff];
+}
+
+static int add_context_table(struct intel_iommu *iommu, u8 bus)
+{
+	struct root_entry *root = &iommu->liveupdate->root[bus];
+	void *table;
+
+	if (root->lo)
+		return 0;
+	table = kho_alloc_preserve(VTD_PAGE_SIZE);
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
+	root->lo = virt_to_phys(table) | 1;
+	__iommu_flush_cache(iommu, root, sizeof(*root));
+	return 0;
+}
+
+/* The entry that the unit uses now, if it is as plain as can be. */
+static bool get_context(struct intel_iommu *iommu, struct dmar_domain *domain, u16 rid,
+			u16 did, struct context_entry *entry)
+{
+	struct context_entry *context;
+
+	entry->lo = virt_to_phys(domain->pgd) | 1;
+	entry->hi = domain->agaw | (u64)did << 8;
+	spin_lock(&iommu->lock);
+	context = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
+	if (context && (context->lo != entry->lo || context->hi != entry->hi))
+		context = NULL;
+	spin_unlock(&iommu->lock);
+	return context;
+}
+
+/* Add a user of a requester ID, or take one away. */
+static int count_user(struct intel_liveupdate_out *out, u16 rid, int change, unsigned long *users)
+{
+	void *entry = xa_load(&out->users, rid);
+
+	*users = (entry ? xa_to_value(entry) : 0) + change;
+	if (*users)
+		return xa_err(xa_store(&out->users, rid, xa_mk_value(*users), GFP_KERNEL));
+	xa_erase(&out->users, rid);
+	return 0;
+}
+
+static int add_requester(struct intel_iommu *iommu, struct dmar_domain *domain, u16 rid, u16 did)
+{
+	struct context_entry *context, entry;
+	unsigned long users;
+	int err;
+
+	if (!get_context(iommu, domain, rid, did, &entry))
+		return -EOPNOTSUPP;
+	err = add_context_table(iommu, PCI_BUS_NUM(rid));
+	if (!err)
+		err = count_user(iommu->liveupdate, rid, 1, &users);
+	if (err)
+		return err;
+	context = out_context(iommu->liveupdate, rid);
+	*context = entry;
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+	return 0;
+}
+
+static void del_requester(struct intel_iommu *iommu, u16 rid)
+{
+	struct context_entry *context = out_context(iommu->liveupdate, rid);
+	unsigned long users;
+
+	/* Nothing is allocated when a number becomes smaller. */
+	count_user(iommu->liveupdate, rid, -1, &users);
+	if (users)
+		return;
+	context_clear_entry(context);
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+}
+
+static int check_device(struct device *dev, struct iommu_domain *domain)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	const char *why = NULL;
+
+	if (info->domain != to_dmar_domain(domain))
+		return -EINVAL;
+	if (info->ats_supported)
+		why = "it may cache translations (ATS)";
+	else if (info->pasid_enabled)
+		why = "it has PASIDs";
+	else if (pci_real_dma_dev(to_pci_dev(dev)) != to_pci_dev(dev))
+		why = "its DMA is another device's";
+	if (!why)
+		return 0;
+	dev_err(dev, "live update: %s, which can't be carried\n", why);
+	return -EOPNOTSUPP;
+}
+
+static int intel_liveupdate_device_preserve(struct iommu_liveupdate_device *device)
+{
+	struct dmar_domain *domain = to_dmar_domain(device->domain->domain);
+	struct intel_iommu *iommu = unit_to_iommu(device->unit);
+	unsigned int i;
+	int err;
+
+	err = check_device(device->dev, device->domain->domain);
+	if (err)
+		return err;
+	device->hw_domain = domain_id_iommu(domain, iommu);
+	for (i = 0; i < device->nr_rids; i++) {
+		err = add_requester(iommu, domain, device->rids[i], device->hw_domain);
+		if (err)
+			break;
+	}
+	if (!err)
+		return 0;
+	if (err == -EOPNOTSUPP)
+		dev_err(device->dev, "live update: %02x:%02x.%d is not attached as it should be\n",
+			PCI_BUS_NUM(device->rids[i]), PCI_SLOT(device->rids[i]),
+			PCI_FUNC(device->rids[i]));
+	while (i--)
+		del_requester(iommu, device->rids[i]);
+	return err;
+}
+
+static void intel_liveupdate_device_unpreserve(struct iommu_liveupdate_device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < device->nr_rids; i++)
+		del_requester(unit_to_iommu(device->unit), device->rids[i]);
+}
+
+/**
+ * intel_liveupdate_shutdown - prepare a unit for what comes, all devices are shut down
+ * @iommu: the unit
+ *
+ * Return: true if it has to go on translating: iommu_set_root_entry() has to follow.
+ */
+bool intel_liveupdate_shutdown(struct intel_iommu *iommu)
+{
+	unsigned long flags;
+
+	/* Without a kexec nobody would take over, and firmware resets all. */
+	if (!kexec_in_progress || !iommu->liveupdate)
+		return false;
+	/* The next kernel has no vector for faults until it has set one up. */
+	raw_spin_lock_irqsave(&iommu->register_lock, flags);
+	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
+	readl(iommu->reg + DMAR_FECTL_REG);
+	raw_spin_unlock_irqrestore(&iommu->register_lock, flags);
+	iommu->root_entry = iommu->liveupdate->root;
+	pr_info("%s goes on translating\n", iommu->name);
+	return true;
+}
+
+const struct iommu_liveupdate_ops intel_liveupdate_ops = {
+	.unit_preserve = intel_liveupdate_unit_preserve,
+	.unit_unpreserve = intel_liveupdate_unit_unpreserve,
+	.domain_preserve = intel_liveupdate_domain_preserve,
+	.domain_unpreserve = intel_liveupdate_domain_unpreserve,
+	.device_preserve = intel_liveupdate_device_preserve,
+	.device_unpreserve = intel_liveupdate_device_unpreserve,
+	.device_is_live = intel_liveupdate_device_is_live,
+	.device_block = intel_liveupdate_device_block,
+	.domain_restore = intel_liveupdate_domain_restore,
+	.domain_put_back = intel_liveupdate_domain_put_back,
+	.domain_is_live = intel_liveupdate_domain_is_live,
+	.domain_finish = intel_liveupdate_domain_finish,
+};

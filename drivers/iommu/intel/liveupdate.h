@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _INTEL_LIVEUPDATE_H
+#define _INTEL_LIVEUPDATE_H
+
+#include <linux/types.h>
+
+#include "iommu.h"
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+#include <linux/xarray.h>
+
+#include "../liveupdate.h"
+
+/**
+ * struct intel_liveupdate_out - what a unit has for the kexec
+ * @root: root table, one preserved page, as are the context tables
+ * @users: for each requester ID in there, how many devices have it
+ */
+struct intel_liveupdate_out {
+	struct root_entry *root;
+	struct xarray users;
+};
+
+/**
+ * struct intel_liveupdate_tables - tables of a domain that were handed over
+ * @root: physical address of the topmost one
+ * @levels: 3 to 5
+ * @nr: tables that there should be
+ * @superpages: pages that may be larger, BIT(0): 2 MiB, BIT(1): 1 GiB
+ * @snoop: each entry for memory has %DMA_PTE_SNP, or none
+ * @end: out: behind the last address that is mapped
+ * @seen: page frame of each table, with its level
+ * @nr_seen: entries in it
+ */
+struct intel_liveupdate_tables {
+	u64 root;
+	unsigned int levels;
+	u64 nr;
+	unsigned int superpages;
+	bool snoop;
+	u64 end;
+	struct xarray seen;
+	u64 nr_seen;
+};
+
+/* liveupdate_tables.c */
+int intel_liveupdate_check_tables(struct intel_liveupdate_tables *tables);
+int intel_liveupdate_claim_tables(struct intel_liveupdate_tables *tables);
+void intel_liveupdate_free_tables(u64 root, unsigned int levels);
+int intel_liveupdate_walk(struct dma_pte *table, unsigned int level,
+			  int (*fn)(void *table, void *data), void *data);
+
+/* liveupdate_in.c */
+bool intel_liveupdate_device_is_live(struct device *dev);
+void intel_liveupdate_device_block(struct device *dev);
+struct iommu_domain *
+intel_liveupdate_domain_restore(struct iommu_liveupdate_in *in,
+				struct iommu_liveupdate_in_domain *entry, struct device *dev);
+void intel_liveupdate_domain_put_back(struct iommu_liveupdate_in_domain *entry);
+bool intel_liveupdate_domain_is_live(struct iommu_liveupdate_in *in,
+				     struct iommu_liveupdate_in_domain *entry);
+void intel_liveupdate_domain_finish(struct iommu_liveupdate_in *in,
+				    struct iommu_liveupdate_in_domain *entry);
+
+/* Hooks of iommu.c. */
+extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
+
+bool intel_liveupdate_shutdown(struct intel_iommu *iommu);
+bool intel_liveupdate_keeps(struct intel_iommu *iommu);
+bool intel_liveupdate_copy(struct intel_iommu *iommu);
+void intel_liveupdate_quiet_all(void);
+bool intel_liveupdate_is_cut_off(struct device *dev);
+bool intel_liveupdate_take_over(struct dmar_domain *domain, struct intel_iommu *iommu,
+				struct context_entry *context, u8 bus, u8 devfn);
+#define intel_liveupdate_free_domain(_domain)	iommu_liveupdate_free_domain(_domain)
+
+#else /* CONFIG_IOMMU_LIVEUPDATE */
+
+/* What is compiled is to be just what it was: not even a declaration is added. */
+#define intel_liveupdate_shutdown(_iommu)	((void)(_iommu), false)
+#define intel_liveupdate_keeps(_iommu)		((void)(_iommu), false)
+#define intel_liveupdate_copy(_iommu)		((void)(_iommu), false)
+#define intel_liveupdate_quiet_all()		((void)0)
+#define intel_liveupdate_is_cut_off(_dev)	((void)(_dev), false)
+#define intel_liveupdate_take_over(_domain, _iommu, _context, _bus, _devfn) \
+	((void)(_domain), (void)(_iommu), (void)(_context), (void)(_bus), (void)(_devfn), false)
+#define intel_liveupdate_free_domain(_domain)	((void)(_domain), false)
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+
+#endif /* _INTEL_LIVEUPDATE_H */

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of what decides if the tables of a domain can be believed, with
+ * damaged ones.
+ */
+#include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "../../../kernel/liveupdate/kho_mutator.h"
+#include "liveupdate.h"
+
+#define RW		(DMA_PTE_READ | DMA_PTE_WRITE)
+#define NR_ENTRIES	(VTD_PAGE_SIZE / sizeof(struct dma_pte))
+
+/* Pages, all of them preserved: tables first, then what is mapped. */
+enum { TOP, MIDDLE, LOW, OTHER_LOW, MEMORY, NR_TABLES = MEMORY };
+
+struct world {
+	u64 *pages;
+	struct intel_liveupdate_tables tables;
+};
+
+static u64 *entry_of(struct world *world, int page, unsigned int i)
+{
+	return &world->pages[page * NR_ENTRIES + i];
+}
+
+static u64 phys_of(struct world *world, int page)
+{
+	return virt_to_phys(entry_of(world, page, 0));
+}
+
+static void make_world(struct kunit *test, struct world *world)
+{
+	world->pages = kho_mutator_preserve(test);
+	*entry_of(world, TOP, 0) = phys_of(world, MIDDLE) | RW;
+	*entry_of(world, MIDDLE, 0) = phys_of(world, LOW) | RW;
+	*entry_of(world, MIDDLE, 9) = phys_of(world, OTHER_LOW) | RW;
+	/* side by side, alone, and to be read only */
+	*entry_of(world, LOW, 0) = phys_of(world, MEMORY) | RW;
+	*entry_of(world, LOW, 1) = phys_of(world, MEMORY + 1) | RW;
+	*entry_of(world, LOW, 77) = phys_of(world, MEMORY + 3) | DMA_PTE_READ;
+	*entry_of(world, OTHER_LOW, 511) = phys_of(world, MEMORY + 2) | RW;
+	world->tables = (struct intel_liveupdate_tables) {
+		.root = phys_of(world, TOP),
+		.levels = 3,
+		.nr = NR_TABLES,
+		.superpages = 3,
+	};
+}
+
+static int check_world(struct world *world)
+{
+	int ret;
+
+	xa_init(&world->tables.seen);
+	ret = intel_liveupdate_check_tables(&world->tables);
+	xa_destroy(&world->tables.seen);
+	return ret;
+}
+
+static void expect_bad(struct kunit *test, struct world *world, int page, unsigned int i,
+		       u64 value)
+{
+	u64 saved = *entry_of(world, page, i);
+
+	*entry_of(world, page, i) = value;
+	KUNIT_EXPECT_EQ_MSG(test, check_world(world), -EBADMSG, "entry %u of page %d is %#llx", i,
+			    page, value);
+	*entry_of(world, page, i) = saved;
+}
+
+static void intel_liveupdate_test_tables(struct kunit *test)
+{
+	struct world world;
+
+	make_world(test, &world);
+	KUNIT_ASSERT_EQ(test, check_world(&world), 0);
+	KUNIT_EXPECT_EQ(test, world.tables.end, 10ULL * SZ_2M);
+	/* neither to be read nor written, bits that nobody writes */
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY));
+	expect_bad(test, &world, LOW, 2, 4);
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | BIT(2));
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | BIT_ULL(52));
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | DMA_PTE_LARGE_PAGE);
+	expect_bad(test, &world, TOP, 0, phys_of(&world, MIDDLE) | DMA_PTE_READ);
+	expect_bad(test, &world, TOP, 0, phys_of(&world, MIDDLE) | RW | DMA_PTE_SNP);
+	/* snooping that was not promised */
+	expect_bad(test, &world, LOW, 0, phys_of(&world, MEMORY) | RW | DMA_PTE_SNP);
+	/* memory that is not preserved, or is a table */
+	expect_bad(test, &world, LOW, 0, PAGE_SIZE | RW);
+	expect_bad(test, &world, LOW, 0, phys_of(&world, LOW) | RW);
+	expect_bad(test, &world, OTHER_LOW, 511, phys_of(&world, TOP) | RW);
+	expect_bad(test, &world, MIDDLE, 1, DMA_PTE_LARGE_PAGE | RW);
+	expect_bad(test, &world, MIDDLE, 1, phys_of(&world, MEMORY) | DMA_PTE_LARGE_PAGE | RW);
+	expect_bad(test, &world, TOP, 1, DMA_PTE_LARGE_PAGE | RW);
+	/* a loop, a table with two parents, one less, one more, one of no memory */
+	expect_bad(test, &world, MIDDLE, 0, phys_of(&world, MIDDLE) | RW);
+	expect_bad(test, &world, TOP, 1, phys_of(&world, TOP) | RW);
+	expect_bad(test, &world, MIDDLE, 1, phys_of(&world, LOW) | RW);
+	expect_bad(test, &world, MIDDLE, 9, 0);
+	expect_bad(test, &world, MIDDLE, 1, phys_of(&world, MEMORY) | RW);
+	expect_bad(test, &world, TOP, 1, PAGE_SIZE | RW);
+	world.tables.snoop = true;
+	KUNIT_EXPECT_EQ(test, check_world(&world), -EBADMSG);
+	world.tables.snoop = false;
+	world.tables.levels = 4;
+	KUNIT_EXPECT_EQ(test, check_world(&world), -EBADMSG);
+	world.tables.levels = 3;
+	KUNIT_EXPECT_EQ(test, check_world(&world), 0);
+}
+
+/* A table that is accepted: all is where it is allowed to be, seen by other eyes. */
+static int look_at(struct world *world, u64 phys, unsigned int level, unsigned int *nr)
+{
+	u64 *table = phys_to_virt(phys);
+	unsigned int i;
+	int ret;
+
+	if (!kho_mutator_is_preserved(phys, PAGE_SIZE) || ++*nr > NR_TABLES)
+		return -EINVAL;
+	for (i = 0; i < NR_ENTRIES; i++) {
+		u64 to = table[i] & ~(u64)(PAGE_SIZE - 1);
+
+		if (!table[i])
+			continue;
+		if (level > 1) {
+			ret = look_at(world, to, level - 1, nr);
+			if (ret)
+				return ret;
+		} else if (!kho_mutator_is_preserved(to, PAGE_SIZE)) {
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int read_world(void *arg)
+{
+	struct world *world = arg;
+	unsigned int nr = 0;
+
+	if (check_world(world))
+		return 0;
+	return look_at(world, world->tables.root, world->tables.levels, &nr) ?:
+	       nr == NR_TABLES ? 1 : -EINVAL;
+}
+
+static void intel_liveupdate_test_mutations(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 22);
+	struct world *world;
+	int page;
+
+	world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, world);
+	make_world(test, world);
+	/* Where they have entries: most of a table is empty. */
+	kho_mutator_table(test, mutator, entry_of(world, TOP, 0), 2 * sizeof(u64), sizeof(u64));
+	kho_mutator_table(test, mutator, entry_of(world, MIDDLE, 0), 10 * sizeof(u64),
+			  sizeof(u64));
+	kho_mutator_table(test, mutator, entry_of(world, LOW, 0), 3 * sizeof(u64), sizeof(u64));
+	for (page = TOP; page < MEMORY + 4; page++)
+		kho_mutator_value(mutator, phys_of(world, page) | RW);
+	kho_mutator_value(mutator, phys_of(world, MEMORY) | RW | DMA_PTE_LARGE_PAGE);
+	kho_mutator_run(test, mutator, read_world, world);
+}
+
+static struct kunit_case intel_liveupdate_test_cases[] = {
+	KUNIT_CASE(intel_liveupdate_test_tables),
+	KUNIT_CASE(intel_liveupdate_test_mutations),
+	{}
+};
+
+static struct kunit_suite intel_liveupdate_test_suite = {
+	.name = "luo-intel-iommu",
+	.test_cases = intel_liveupdate_test_cases,
+};
+
+kunit_test_suite(intel_liveupdate_test_suite);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of what reads the tables of preserved IOMMUs, with damaged ones.
+ */
+#include <kunit/test.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/limits.h>
+#include <linux/string.h>
+
+#include "../../kernel/liveupdate/kho_mutator.h"
+#include "liveupdate.h"
+
+#define NR_UNITS	2
+#define NR_DOMAINS	2
+#define NR_REQUESTERS	4
+
+struct tables {
+	struct iommu_unit_ser units[NR_UNITS];
+	struct iommu_domain_ser domains[NR_DOMAINS];
+	struct iommu_requester_ser requesters[NR_REQUESTERS];
+};
+
+/* Two devices in one domain that share an alias, another one in another unit. */
+static const struct tables good = {
+	.units = {
+		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed90000, .root = 0x1000 },
+		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed91000, .root = 0x2000 },
+	},
+	.domains = {
+		{ .id = 1, .root = 0x3000, .nr_tables = 3, .levels = 3 },
+		{ .id = 7, .root = 0x4000, .nr_tables = 4, .levels = 4,
+		  .flags = IOMMU_DOMAIN_SER_SNOOP },
+	},
+	.requesters = {
+		{ .domain = 1, .bdf = 0x0108, .rid = 0x0100, .hw_domain = 2 },
+		{ .domain = 1, .bdf = 0x0110, .rid = 0x0110, .hw_domain = 2 },
+		{ .domain = 1, .bdf = 0x0110, .rid = 0x0100, .hw_domain = 2 },
+		{ .domain = 7, .unit = 1, .segment = 1, .bdf = 0x0108, .rid = 0x0108,
+		  .hw_domain = 2 },
+	},
+};
+
+static bool is_sane(const struct tables *tables)
+{
+	return iommu_liveupdate_units_are_sane(tables->units, NR_UNITS) &&
+	       iommu_liveupdate_domains_are_sane(tables->domains, NR_DOMAINS) &&
+	       iommu_liveupdate_requesters_are_sane(tables->requesters, NR_REQUESTERS, NR_UNITS,
+						    tables->domains, NR_DOMAINS);
+}
+
+static void iommu_liveupdate_test_tables(struct kunit *test)
+{
+	struct tables tables;
+
+	KUNIT_EXPECT_TRUE(test, is_sane(&good));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_requesters_are_sane(NULL, 0, 0, NULL, 0));
+
+#define BAD(_member, _value) do {						\
+	tables = good;								\
+	tables._member = (_value);						\
+	KUNIT_EXPECT_FALSE_MSG(test, is_sane(&tables), #_member " = " #_value);	\
+} while (0)
+	BAD(units[0].type, 0);
+	BAD(units[0].type, 2);
+	BAD(units[0].reserved, 1);
+	BAD(units[0].base, 0);
+	BAD(units[0].root, 0);
+	BAD(units[0].root, 0x1001);
+	/* twice */
+	BAD(units[1].base, 0xfed90000);
+	BAD(units[1].root, 0x1000);
+	BAD(domains[1].id, 1);
+	BAD(domains[1].root, 0x3000);
+	BAD(requesters[1].rid, 0x0100);
+
+	BAD(domains[0].id, 0);
+	BAD(domains[0].root, 0);
+	BAD(domains[0].root, 0x3008);
+	BAD(domains[0].nr_tables, 0);
+	BAD(domains[0].levels, 0);
+	BAD(domains[0].levels, 7);
+	BAD(domains[0].flags, BIT(1));
+
+	BAD(requesters[0].unit, NR_UNITS);
+	BAD(requesters[0].unit, U32_MAX);
+	BAD(requesters[0].reserved, 1);
+	/* there is none */
+	BAD(requesters[0].domain, 0);
+	BAD(requesters[0].domain, 2);
+	/* a domain with two numbers, two with one, a requester in two domains */
+	BAD(requesters[0].hw_domain, 3);
+	BAD(requesters[3].unit, 0);
+	BAD(requesters[0].domain, 7);
+	/* a device that is in two domains, or two units */
+	BAD(requesters[2].domain, 7);
+	BAD(requesters[2].unit, 1);
+	/* a unit in two segments */
+	BAD(requesters[1].segment, 1);
+#undef BAD
+}
+
+/* What the driver relies on. */
+static int iommu_liveupdate_read_tables(void *arg)
+{
+	const struct tables *tables = arg;
+	const struct iommu_requester_ser *ser = tables->requesters;
+	unsigned int i, j;
+	bool same;
+
+	if (!is_sane(tables))
+		return 0;
+	for (i = 0; i < NR_REQUESTERS; i++) {
+		if (ser[i].unit >= NR_UNITS)
+			return -EINVAL;
+		if (ser[i].domain != tables->domains[0].id &&
+		    ser[i].domain != tables->domains[1].id)
+			return -EINVAL;
+		for (j = 0; j < i; j++) {
+			if (ser[i].unit != ser[j].unit)
+				continue;
+			same = ser[i].domain == ser[j].domain;
+			if (same != (ser[i].hw_domain == ser[j].hw_domain))
+				return -EINVAL;
+			if (ser[i].rid == ser[j].rid && ser[i].domain != ser[j].domain)
+				return -EINVAL;
+		}
+	}
+	return 1;
+}
+
+static void iommu_liveupdate_test_mutations(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 21);
+	struct tables *tables;
+
+	tables = kunit_kzalloc(test, sizeof(*tables), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, tables);
+	*tables = good;
+	kho_mutator_table(test, mutator, tables->units, sizeof(tables->units),
+			  sizeof(tables->units[0]));
+	kho_mutator_table(test, mutator, tables->domains, sizeof(tables->domains),
+			  sizeof(tables->domains[0]));
+	kho_mutator_table(test, mutator, tables->requesters, sizeof(tables->requesters),
+			  sizeof(tables->requesters[0]));
+	kho_mutator_run(test, mutator, iommu_liveupdate_read_tables, tables);
+}
+
+static struct kunit_case iommu_liveupdate_test_cases[] = {
+	KUNIT_CASE(iommu_liveupdate_test_tables),
+	KUNIT_CASE(iommu_liveupdate_test_mutations),
+	{}
+};
+
+static struct kunit_suite iommu_liveupdate_test_suite = {
+	.name = "luo-iommu",
+	.test_cases = iommu_liveupdate_test_cases,
+};
+
+kunit_test_suite(iommu_liveupdate_test_suite);

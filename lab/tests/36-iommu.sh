@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# An IOMMU that goes on translating through kexecs, as the kernel's own test device
+# has it: an edu on the root bus does DMA while one kernel follows the other.
+. "$(dirname "$0")/../lib.sh"
+. "$REPO/lab/vm.sh"
+
+INITRD=$(vm_vfio)
+export INITRD MEM=${MEM:-1G}
+
+export QEMU_EXTRA="-device edu,addr=04.0"
+kexec="luo.mode=iommu-kexec luo.stage=0"
+
+APPEND="$kexec luo.hops=3" vm_run iommu-kexec "luo: mode iommu-kexec stage 3: 0"
+APPEND="$kexec luo.hops=1 luo.only=unclaimed" \
+	vm_run iommu-unclaimed "luo: mode iommu-kexec stage 1: 0"
+APPEND="$kexec luo.hops=12 luo.only=damaged" \
+	vm_run iommu-damaged "luo: mode iommu-kexec stage 12: 0"
+
+# What is cached is invalidated, though nothing was mapped; and no remapping of
+# interrupts. One of its devices does DMA as the bridge above it.
+QEMU_EXTRA="-global intel-iommu.caching-mode=on -global intel-iommu.intremap=off"
+QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0 -device edu,bus=bridge,addr=01.0"
+APPEND="$kexec luo.hops=1" vm_run iommu-alias "luo: mode iommu-kexec stage 1: 0"

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An IOMMU that goes on translating through kexecs.
+ *
+ *	iommu_kexec STAGE HOPS [OPTION]...
+ *
+ * As vfio_kexec. What is done is done by the kernel's test device, to an edu. With
+ * luo.only=TEXT something else happens in the next kernel:
+ *
+ *	unclaimed	nobody wants the domain
+ *	damaged		in each hop another table is damaged
+ */
+#define _GNU_SOURCE
+#include <sys/ioctl.h>
+
+#include "../liveupdate/luo_scenario.h"
+
+#define IOMMU_TEST	"/dev/iommu_liveupdate_test"
+#define TEST_COMMAND	_IO('L', 0x20)
+#define TOKEN		1
+#define PRINTK		"/proc/sys/kernel/printk"
+#define DAMAGE_WRITE	"/sys/module/kho_damage/parameters/write"
+
+/* As in drivers/iommu/liveupdate_test.c. */
+enum {
+	TEST_START = 1,
+	TEST_DMA,
+	TEST_ARRIVED,
+	TEST_IS_PRESERVED,
+	TEST_CLAIM,
+	TEST_RESTORE,
+	TEST_FREE,
+	TEST_ATTACH,
+	TEST_OTHER,
+	TEST_MAP,
+	TEST_MASTER,
+	TEST_SET_MASTER,
+	TEST_END,
+};
+
+#define SHARED		"LUO.preserved-data/0/24"
+/* Of the second FLB. */
+#define SER		SHARED "/128"
+#define UNIT		SER "/0"
+#define DOMAIN		SER "/16"
+#define REQUESTER	SER "/32"
+#define CONTEXTS	UNIT "/16/0"
+#define TABLES		DOMAIN "/8"
+
+static const struct {
+	const char *what;
+	const char *write;
+} damages[] = {
+	{ "another unit", UNIT ":8^0x1000" },
+	{ "another root table", UNIT ":16+0x1000" },
+	{ "no such type", UNIT ":0^0x2" },
+	{ "more tables", DOMAIN ":16+1" },
+	{ "more levels", DOMAIN ":24^0x7" },
+	{ "another domain", REQUESTER ":0^0x2" },
+	{ "another number", REQUESTER ":16^0x100000000" },
+	{ "another device", REQUESTER ":16^0x80008" },
+	/* An address of a table has bits of flags: what is in there is that much nearer. */
+	{ "another number in hardware", CONTEXTS ":0x207^0x400" },
+	{ "a table that is none", TABLES ":8=0x10003" },
+	{ "memory that is not preserved", TABLES "/0/61:13=0x10003" },
+	{ "too many units", SER ":8^0x1000000" },
+};
+
+static int number, bad, device;
+
+static int test(int command)
+{
+	int ret = ioctl(device, TEST_COMMAND, command);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* What the device does is in vain, and that is told: it has to be kept off the console. */
+static int test_faulting(int command)
+{
+	int ret;
+
+	CHECK_EQ(luo_write(PRINTK, "1"), 0);
+	ret = test(command);
+	usleep(100000);
+	CHECK_EQ(luo_write(PRINTK, "5"), 0);
+	return ret;
+}
+
+static void result(const char *name)
+{
+	bad += !!failures;
+	printf("%sok %d iommu_%s%s%s_%d\n", failures ? "not " : "", ++number, only ?: "",
+	       only ? "_" : "", name, stage);
+	fflush(stdout);
+	failures = 0;
+}
+
+/* Nothing has changed for the device, whatever we do. */
+static void take_over(void)
+{
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(test(TEST_CLAIM), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(test(TEST_RESTORE), 0);
+	CHECK_EQ(test(TEST_RESTORE), -ENOENT);
+	CHECK_EQ(test(TEST_DMA), 0);
+	/* It goes back. */
+	CHECK_EQ(test(TEST_FREE), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(test(TEST_RESTORE), 0);
+	CHECK_EQ(test(TEST_ATTACH), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(test_faulting(TEST_MAP), 0);
+	CHECK_EQ(test(TEST_IS_PRESERVED), 1);
+}
+
+static int look(void)
+{
+	int session = luo_retrieve_session(dev, "iommu");
+
+	CHECK(session >= 0);
+	device = luo_retrieve(session, TOKEN);
+	CHECK(device >= 0);
+	/* Before the kernel had anything to say. */
+	CHECK_EQ(test(TEST_ARRIVED), 0);
+	return session;
+}
+
+static void after(void)
+{
+	int session = look();
+
+	CHECK_EQ(test(TEST_MASTER), 1);
+	CHECK_EQ(test(TEST_IS_PRESERVED), 1);
+	take_over();
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	/* Nothing is lost: all tables are somebody's, or free. */
+	CHECK_EQ(luo_read_number(UNCLAIMED), 0);
+	CHECK_EQ(test(TEST_IS_PRESERVED), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(test_faulting(TEST_OTHER), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	result("after");
+}
+
+/* Its translation ends with the session. */
+static void after_unclaimed(void)
+{
+	int session = look();
+
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	/* Nothing is lost: all tables are somebody's, or free. */
+	CHECK_EQ(luo_read_number(UNCLAIMED), 0);
+	CHECK_EQ(test(TEST_IS_PRESERVED), 0);
+	CHECK_EQ(test(TEST_MASTER), 0);
+	CHECK_EQ(test(TEST_SET_MASTER), 0);
+	CHECK_EQ(test_faulting(TEST_DMA), -EIO);
+	CHECK_EQ(test(TEST_RESTORE), -EINVAL);
+	result("after");
+}
+
+static void after_damage(void)
+{
+	int session = look();
+
+	CHECK_EQ(test(TEST_IS_PRESERVED), 0);
+	CHECK_EQ(test(TEST_MASTER), 0);
+	CHECK_EQ(test(TEST_RESTORE), -EINVAL);
+	CHECK_EQ(test(TEST_DMA), -EIO);
+	CHECK_EQ(test(TEST_SET_MASTER), 0);
+	CHECK_EQ(test_faulting(TEST_DMA), -EIO);
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	CHECK_EQ(test(TEST_END), 0);
+	close(device);
+	result("after");
+}
+
+static void before(void)
+{
+	int session = luo_create(dev, "iommu");
+
+	if (!stage || only) {
+		device = open(IOMMU_TEST, O_RDWR | O_CLOEXEC);
+		CHECK(device >= 0);
+		CHECK_EQ(test(TEST_START), 0);
+	}
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(luo_preserve(session, device, TOKEN), 0);
+	CHECK_EQ(test(TEST_OTHER), -EBUSY);
+	CHECK_EQ(test(TEST_DMA), 0);
+	/* As if nothing had been asked for. */
+	CHECK_EQ(luo_unpreserve(session, TOKEN), 0);
+	CHECK_EQ(test_faulting(TEST_OTHER), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(luo_preserve(session, device, TOKEN), 0);
+	if (only && !strcmp(only, "damaged")) {
+		printf("# %s\n", damages[stage].what);
+		CHECK_EQ(luo_write(DAMAGE_WRITE, damages[stage].write), 0);
+	}
+	result("before");
+}
+
+static void load(int hops, char **options)
+{
+	char cmdline[1024];
+	size_t len;
+
+	snprintf(cmdline, sizeof(cmdline),
+		 LUO_CMDLINE " luo.mode=iommu-kexec luo.stage=%d luo.hops=%d%s%s",
+		 stage + 1, hops, only ? " luo.only=" : "", only ?: "");
+	for (; *options; options++) {
+		len = strlen(cmdline);
+		snprintf(cmdline + len, sizeof(cmdline) - len, " %s", *options);
+	}
+	CHECK_EQ(luo_kexec_load(cmdline), 0);
+}
+
+int main(int argc, char **argv)
+{
+	int hops;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: iommu_kexec STAGE HOPS [OPTION]...\n");
+		return 2;
+	}
+	stage = atoi(argv[1]);
+	hops = atoi(argv[2]);
+	only = luo_kernel_option("luo.only=");
+	if (only)
+		only = strdup(only);
+	printf("KTAP version 1\n1..%d\n", !!stage + (stage < hops));
+	dev = luo_open();
+	if (stage && !only)
+		after();
+	else if (stage && !strcmp(only, "damaged"))
+		after_damage();
+	else if (stage)
+		after_unclaimed();
+	if (stage == hops)
+		return !!bad;
+	before();
+	load(hops, argv + 3);
+	printf("# jump\n");
+	CHECK_EQ(luo_kexec(), 0);
+	result("kexec");
+	return 1;
+}
