@@ -70,6 +70,45 @@ static void whole_after(void)
 	can_change(&whole);
 }
 
+/*
+ * A page of the memfd is another one by the time the context is retrieved, while the
+ * device has the page of before: it loses its access, and nothing else is lost.
+ */
+static struct carried torn = {
+	.name = "torn", .ops = &edu_ops, .iova = 0x1600000, .with_iommufd = true,
+};
+
+static void torn_before(void)
+{
+	before(&torn);
+}
+
+static void torn_after(void)
+{
+	int session = luo_retrieve_session(dev, torn.name), fd;
+
+	CHECK(session >= 0);
+	fd = luo_retrieve(session, TOKEN_AREA);
+	CHECK(fd >= 0);
+	CHECK_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, CARRIED_FROM,
+			   LUO_PAGE), 0);
+	CHECK_EQ(luo_file_fill(fd, CARRIED_FROM, LUO_PAGE, 1), 0);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), -EBUSY);
+	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), -EBADMSG);
+	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), -EBADMSG);
+	CHECK_EQ(luo_finish(session), -EBUSY);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), 0);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	CHECK(luo_file_is_filled(fd, CARRIED_FROM, LUO_PAGE, 1));
+	close(fd);
+	/* It is an ordinary device. */
+	carried_start(&torn);
+	carried_work(&torn, true);
+	carried_stop(&torn);
+}
+
 /* Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. */
 static void retrieve_without_memory(struct carried *carried)
 {
@@ -316,6 +355,7 @@ const struct scenario scenarios[] = {
 	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
 	{ "whole_with_its_iommufd", whole_before, whole_after, .special = 1 },
+	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };
