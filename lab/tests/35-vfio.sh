@@ -45,3 +45,9 @@ console vfio-gone "this is another device"
 console vfio-gone "was handed over, and is not there"
 console vfio-gone "devices will be reset"
 console vfio-gone "a device is described by nonsense"
+
+# With its iommufd: the page table is the same one. And if it can't be.
+APPEND="$kexec luo.hops=2 luo.only=whole" vm_run vfio-whole "luo: mode vfio-kexec stage 2: 0"
+APPEND="$kexec luo.hops=1 luo.only=torn" vm_run vfio-torn "luo: mode vfio-kexec stage 1: 0"
+console vfio-torn "page table 3 can't be taken over: -74"
+console vfio-torn "nobody has attached it: it is blocked"
