@@ -47,29 +47,6 @@ static void edu_before(void)
 	before(&edu);
 }
 
-/* What can be mapped for the device afterwards. */
-static void can_change(struct carried *carried)
-{
-	uint64_t iova = carried->iova + 2 * AREA_SIZE;
-
-	CHECK_EQ(iommu_unmap(carried->iommu, carried->iova, AREA_SIZE), 0);
-	CHECK_EQ(iommu_map_file(carried->iommu, carried->iova, carried->area.fd, 0, AREA_SIZE), 0);
-	CHECK_EQ(iommu_map_file(carried->iommu, iova, carried->area.fd, 0, AREA_SIZE), 0);
-	carried_work(carried, true);
-	CHECK_EQ(iommu_unmap(carried->iommu, iova, AREA_SIZE), 0);
-}
-
-static void whole_before(void)
-{
-	before(&whole);
-}
-
-static void whole_after(void)
-{
-	after(&whole);
-	can_change(&whole);
-}
-
 /*
  * A page of the memfd is another one by the time the context is retrieved, while the
  * device has the page of before: it loses its access, and nothing else is lost.
@@ -110,7 +87,7 @@ static void torn_after(void)
 }
 
 /* Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. */
-static void retrieve_without_memory(struct carried *carried)
+static void retrieve_without_memory(struct carried *carried, uint64_t token)
 {
 	int session = luo_retrieve_session(dev, carried->name), nth, fd = -1;
 	bool hit = true;
@@ -119,7 +96,7 @@ static void retrieve_without_memory(struct carried *carried)
 	luo_log_hide();
 	for (nth = 1; hit && nth < 1000; nth++) {
 		luo_fail_nth(nth);
-		fd = luo_retrieve(session, TOKEN_DEVICE);
+		fd = luo_retrieve(session, token);
 		hit = luo_has_failed();
 		CHECK(fd >= 0 || luo_is_fault(fd));
 		/* Some can fail without harm. */
@@ -132,10 +109,35 @@ static void retrieve_without_memory(struct carried *carried)
 	close(session);
 }
 
+/* What can be mapped for the device afterwards. */
+static void can_change(struct carried *carried)
+{
+	uint64_t iova = carried->iova + 2 * AREA_SIZE;
+
+	CHECK_EQ(iommu_unmap(carried->iommu, carried->iova, AREA_SIZE), 0);
+	CHECK_EQ(iommu_map_file(carried->iommu, carried->iova, carried->area.fd, 0, AREA_SIZE), 0);
+	CHECK_EQ(iommu_map_file(carried->iommu, iova, carried->area.fd, 0, AREA_SIZE), 0);
+	carried_work(carried, true);
+	CHECK_EQ(iommu_unmap(carried->iommu, iova, AREA_SIZE), 0);
+}
+
+static void whole_before(void)
+{
+	before(&whole);
+}
+
+static void whole_after(void)
+{
+	/* Its page table is taken over, and put back, again and again. */
+	retrieve_without_memory(&whole, TOKEN_IOMMUFD);
+	after(&whole);
+	can_change(&whole);
+}
+
 static void edu_after(void)
 {
 	carried_is_kept(&edu);
-	retrieve_without_memory(&edu);
+	retrieve_without_memory(&edu, TOKEN_DEVICE);
 	after(&edu);
 }
 
