@@ -134,7 +134,8 @@ static const void *iommu_liveupdate_array(const struct iommu_array_ser *ser, siz
 	if (!ser->nr)
 		return NULL;
 	order = kho_preserved_order(ser->first);
-	if (order < 0 || order > MAX_PAGE_ORDER || ser->nr > (PAGE_SIZE << order) / entry)
+	if (order < 0 || order > MAX_PAGE_ORDER || ser->nr > IOMMU_SER_MAX_ENTRIES ||
+	    ser->nr > (PAGE_SIZE << order) / entry)
 		return ERR_PTR(-EINVAL);
 	return phys_to_virt(ser->first);
 }
@@ -373,8 +374,10 @@ bool iommu_liveupdate_free_domain(struct iommu_domain *domain)
 		entry->domain = NULL;
 		return true;
 	}
+	/* Who is finishing it now finds nothing to do. */
 	in->ops->domain_finish(in, entry);
 	entry->domain = NULL;
+	entry->status = -ENOENT;
 	entry->finished = true;
 	return false;
 }

@@ -41,8 +41,8 @@ static bool is_copied(struct intel_iommu *iommu, u16 rid)
 	return context_copied(iommu, PCI_BUS_NUM(rid), rid & 0xff);
 }
 
-static const struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
-					      const struct intel_iommu *iommu)
+static struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
+					const struct intel_iommu *iommu)
 {
 	size_t i;
 
@@ -330,8 +330,8 @@ bool intel_liveupdate_keeps(struct intel_iommu *iommu)
 bool intel_liveupdate_copy(struct intel_iommu *iommu)
 {
 	u64 root = dmar_readq(iommu->reg + DMAR_RTADDR_REG) & VTD_PAGE_MASK;
-	const struct iommu_unit_ser *unit;
 	struct iommu_liveupdate_in *in;
+	struct iommu_unit_ser *unit;
 
 	if (!iommu_liveupdate_is_incoming())
 		return false;
@@ -339,7 +339,10 @@ bool intel_liveupdate_copy(struct intel_iommu *iommu)
 	in = iommu_liveupdate_get_in();
 	unit = find_unit(in, iommu);
 	iommu->copied_tables = bitmap_zalloc(BIT(16), GFP_KERNEL);
-	if (!iommu->copied_tables || !unit || unit->root != root || kho_preserved_order(root))
+	/* It is the unit that says what it uses; nothing else is to be freed later. */
+	if (unit && (unit->root != root || kho_preserved_order(root)))
+		unit->root = 0;
+	if (!iommu->copied_tables || !unit || !unit->root)
 		pr_err("%s: what it is doing is not known, all is blocked\n", iommu->name);
 	else
 		copy_devices(iommu, in, unit - in->units);
@@ -614,7 +617,7 @@ static void free_old_root(struct intel_iommu *iommu, const struct iommu_unit_ser
 	struct root_entry *root = phys_to_virt(unit->root);
 	unsigned int bus;
 
-	if (kho_preserved_order(unit->root) || iommu->root_entry == root)
+	if (!unit->root || kho_preserved_order(unit->root) || iommu->root_entry == root)
 		return;
 	for (bus = 0; bus < NR_BUSES; bus++)
 		if (root[bus].lo & 1 && !kho_preserved_order(root[bus].lo & VTD_PAGE_MASK))

@@ -76,10 +76,13 @@ struct iommu_requester_ser {
 } __packed;
 static_assert(sizeof(struct iommu_requester_ser) == 24);
 
+/* Each entry is compared with each other one. */
+#define IOMMU_SER_MAX_ENTRIES	4096
+
 /**
  * struct iommu_array_ser - entries one after another
  * @first: physical address of a preserved block of memory
- * @nr: entries
+ * @nr: entries, at most %IOMMU_SER_MAX_ENTRIES
  */
 struct iommu_array_ser {
 	u64 first;
