@@ -9,6 +9,9 @@
  *
  *	unclaimed	nobody wants the domain
  *	damaged		in each hop another table is damaged
+ *	off		the next kernel is told to turn IOMMUs off
+ *	scalable	the next kernel is told to use scalable mode
+ *	refused		there is no kexec: scalable mode is on
  */
 #define _GNU_SOURCE
 #include <sys/ioctl.h>
@@ -68,6 +71,11 @@ static const struct {
 };
 
 static int number, bad, device;
+
+static bool is(const char *name)
+{
+	return only && !strcmp(only, name);
+}
 
 static int test(int command)
 {
@@ -194,7 +202,8 @@ static void after_unclaimed(void)
 	result("after");
 }
 
-static void after_damage(void)
+/* It is blocked, whatever became of it. */
+static void after_loss(void)
 {
 	int session = look();
 
@@ -202,8 +211,11 @@ static void after_damage(void)
 	CHECK_EQ(test(TEST_MASTER), 0);
 	CHECK_EQ(test(TEST_RESTORE), -EINVAL);
 	CHECK_EQ(test(TEST_DMA), -EIO);
-	CHECK_EQ(test(TEST_SET_MASTER), 0);
-	CHECK_EQ(test_faulting(TEST_DMA), -EIO);
+	/* Nothing would stop it. */
+	if (!is("off")) {
+		CHECK_EQ(test(TEST_SET_MASTER), 0);
+		CHECK_EQ(test_faulting(TEST_DMA), -EIO);
+	}
 	CHECK_EQ(luo_finish(session), 0);
 	close(session);
 	CHECK_EQ(test(TEST_END), 0);
@@ -211,15 +223,33 @@ static void after_damage(void)
 	result("after");
 }
 
+static void start(void)
+{
+	device = open(IOMMU_TEST, O_RDWR | O_CLOEXEC);
+	CHECK(device >= 0);
+	CHECK_EQ(test(TEST_START), 0);
+}
+
+static void refused(void)
+{
+	int session = luo_create(dev, "iommu");
+
+	start();
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(preserve(session), -EOPNOTSUPP);
+	CHECK_EQ(test_faulting(TEST_OTHER), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	close(session);
+	CHECK_EQ(test(TEST_END), 0);
+	result("before");
+}
+
 static void before(void)
 {
 	int session = luo_create(dev, "iommu");
 
-	if (!stage || only) {
-		device = open(IOMMU_TEST, O_RDWR | O_CLOEXEC);
-		CHECK(device >= 0);
-		CHECK_EQ(test(TEST_START), 0);
-	}
+	if (!stage || only)
+		start();
 	CHECK_EQ(test(TEST_DMA), 0);
 	without_memory(preserve, session);
 	CHECK_EQ(test(TEST_OTHER), -EBUSY);
@@ -229,7 +259,7 @@ static void before(void)
 	CHECK_EQ(test_faulting(TEST_OTHER), 0);
 	CHECK_EQ(test(TEST_DMA), 0);
 	CHECK_EQ(preserve(session), 0);
-	if (only && !strcmp(only, "damaged")) {
+	if (is("damaged")) {
 		printf("# %s\n", damages[stage].what);
 		CHECK_EQ(luo_write(DAMAGE_WRITE, damages[stage].write), 0);
 	}
@@ -266,13 +296,15 @@ int main(int argc, char **argv)
 		only = strdup(only);
 	printf("KTAP version 1\n1..%d\n", !!stage + (stage < hops));
 	dev = luo_open();
-	if (stage && !only)
+	if (is("refused"))
+		refused();
+	else if (stage && !only)
 		after();
-	else if (stage && !strcmp(only, "damaged"))
-		after_damage();
-	else if (stage)
+	else if (stage && is("unclaimed"))
 		after_unclaimed();
-	if (stage == hops)
+	else if (stage)
+		after_loss();
+	if (stage == hops || is("refused"))
 		return !!bad;
 	before();
 	load(hops, argv + 3);
