@@ -46,7 +46,8 @@ iommu_liveupdate_units_are_sane(const struct iommu_unit_ser *units, size_t nr)
 
 	for (i = 0; i < nr; i++) {
 		if (units[i].type != IOMMU_UNIT_SER_VTD || units[i].reserved ||
-		    !units[i].base || !units[i].root || !PAGE_ALIGNED(units[i].root))
+		    !units[i].base || !units[i].root || !units[i].interrupts ||
+		    !PAGE_ALIGNED(units[i].root | units[i].interrupts))
 			return false;
 		for (j = 0; j < i; j++)
 			if (units[j].base == units[i].base || units[j].root == units[i].root)

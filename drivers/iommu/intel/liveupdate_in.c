@@ -612,12 +612,21 @@ void intel_liveupdate_domain_finish(struct iommu_liveupdate_in *in,
 		intel_liveupdate_free_tables(entry->ser.root, entry->ser.levels);
 }
 
+/* Without remapping of interrupts in this kernel the unit has the table for ever. */
+static void free_old_interrupts(struct intel_iommu *iommu, const struct iommu_unit_ser *unit)
+{
+	u64 address = dmar_readq(iommu->reg + DMAR_IRTA_REG) & VTD_PAGE_MASK;
+
+	if (address != unit->interrupts && !kho_preserved_order(unit->interrupts))
+		kho_restore_free(phys_to_virt(unit->interrupts));
+}
+
 static void free_old_root(struct intel_iommu *iommu, const struct iommu_unit_ser *unit)
 {
 	struct root_entry *root = phys_to_virt(unit->root);
 	unsigned int bus;
 
-	if (!unit->root || kho_preserved_order(unit->root) || iommu->root_entry == root)
+	if (kho_preserved_order(unit->root) || iommu->root_entry == root)
 		return;
 	for (bus = 0; bus < NR_BUSES; bus++)
 		if (root[bus].lo & 1 && !kho_preserved_order(root[bus].lo & VTD_PAGE_MASK))
@@ -625,7 +634,7 @@ static void free_old_root(struct intel_iommu *iommu, const struct iommu_unit_ser
 	kho_restore_free(root);
 }
 
-/* No unit uses the root tables of the previous kernel any more. */
+/* No unit uses the tables of the previous kernel any more. */
 static int __init intel_liveupdate_free_old(void)
 {
 	struct iommu_liveupdate_in *in;
@@ -636,8 +645,10 @@ static int __init intel_liveupdate_free_old(void)
 	in = iommu_liveupdate_get_in();
 	for (i = 0; in && i < in->nr_units; i++) {
 		iommu = find_iommu(in, i);
-		if (iommu && iommu->root_entry)
-			free_old_root(iommu, &in->units[i]);
+		if (!iommu || !iommu->root_entry || !in->units[i].root)
+			continue;
+		free_old_root(iommu, &in->units[i]);
+		free_old_interrupts(iommu, &in->units[i]);
 	}
 	return 0;
 }
