@@ -109,7 +109,7 @@ static int iommu_liveupdate_read_tables(void *arg)
 	const struct tables *tables = arg;
 	const struct iommu_requester_ser *ser = tables->requesters;
 	unsigned int i, j;
-	bool same;
+	bool same, same_number;
 
 	if (!is_sane(tables))
 		return 0;
@@ -123,7 +123,8 @@ static int iommu_liveupdate_read_tables(void *arg)
 			if (ser[i].unit != ser[j].unit)
 				continue;
 			same = ser[i].domain == ser[j].domain;
-			if (same != (ser[i].hw_domain == ser[j].hw_domain))
+			same_number = ser[i].hw_domain == ser[j].hw_domain;
+			if (same != same_number)
 				return -EINVAL;
 			if (ser[i].rid == ser[j].rid && ser[i].domain != ser[j].domain)
 				return -EINVAL;
