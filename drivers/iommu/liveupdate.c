@@ -86,6 +86,8 @@ static int iommu_liveupdate_grow(struct iommu_liveupdate_array *array,
 	size_t size;
 	void *mem;
 
+	if (nr > IOMMU_SER_MAX_ENTRIES)
+		return -ENOSPC;
 	if (nr <= array->max)
 		return 0;
 	size = max(2 * nr * entry, PAGE_SIZE);
@@ -194,7 +196,8 @@ iommu_liveupdate_find_device(struct iommu_liveupdate_out *out, const struct devi
  *
  * Context: in preserve() of a handler that has iommu_liveupdate_flb.
  * Return: 0, -EOPNOTSUPP if domains of this kind can't be carried, -EBUSY if it is
- * preserved already or was handed over and is not finished, or -ENOMEM.
+ * preserved already or was handed over and is not finished, -ENOSPC if there are too
+ * many, or -ENOMEM.
  */
 int iommu_domain_preserve(struct iommu_domain *domain, u64 *id)
 {
@@ -393,7 +396,8 @@ static bool iommu_liveupdate_is_bound_to_memory(struct device *dev)
  * a driver.
  * Return: 0; -EOPNOTSUPP if it can't be carried, which is told; -EINVAL if it is
  * attached to something else, or that is not preserved; -EBUSY if it is preserved
- * already, or was handed over and is not finished; or -ENOMEM.
+ * already, or was handed over and is not finished; -ENOSPC if there are too many; or
+ * -ENOMEM.
  */
 int iommu_device_preserve(struct device *dev, struct iommu_domain *domain)
 {

@@ -46,7 +46,8 @@ iommu_liveupdate_units_are_sane(const struct iommu_unit_ser *units, size_t nr)
 
 	for (i = 0; i < nr; i++) {
 		if (units[i].type != IOMMU_UNIT_SER_VTD || units[i].reserved ||
-		    !units[i].base || !units[i].root || !PAGE_ALIGNED(units[i].root))
+		    !units[i].base || !units[i].root || !units[i].interrupts ||
+		    !PAGE_ALIGNED(units[i].root | units[i].interrupts))
 			return false;
 		for (j = 0; j < i; j++)
 			if (units[j].base == units[i].base || units[j].root == units[i].root)
@@ -134,7 +135,8 @@ static const void *iommu_liveupdate_array(const struct iommu_array_ser *ser, siz
 	if (!ser->nr)
 		return NULL;
 	order = kho_preserved_order(ser->first);
-	if (order < 0 || order > MAX_PAGE_ORDER || ser->nr > (PAGE_SIZE << order) / entry)
+	if (order < 0 || order > MAX_PAGE_ORDER || ser->nr > IOMMU_SER_MAX_ENTRIES ||
+	    ser->nr > (PAGE_SIZE << order) / entry)
 		return ERR_PTR(-EINVAL);
 	return phys_to_virt(ser->first);
 }
@@ -373,8 +375,10 @@ bool iommu_liveupdate_free_domain(struct iommu_domain *domain)
 		entry->domain = NULL;
 		return true;
 	}
+	/* Who is finishing it now finds nothing to do. */
 	in->ops->domain_finish(in, entry);
 	entry->domain = NULL;
+	entry->status = -ENOENT;
 	entry->finished = true;
 	return false;
 }

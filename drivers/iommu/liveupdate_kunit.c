@@ -23,8 +23,10 @@ struct tables {
 /* Two devices in one domain that share an alias, another one in another unit. */
 static const struct tables good = {
 	.units = {
-		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed90000, .root = 0x1000 },
-		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed91000, .root = 0x2000 },
+		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed90000, .root = 0x1000,
+		  .interrupts = 0x5000 },
+		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed91000, .root = 0x2000,
+		  .interrupts = 0x6000 },
 	},
 	.domains = {
 		{ .id = 1, .root = 0x3000, .nr_tables = 3, .levels = 3 },
@@ -66,6 +68,8 @@ static void iommu_liveupdate_test_tables(struct kunit *test)
 	BAD(units[0].base, 0);
 	BAD(units[0].root, 0);
 	BAD(units[0].root, 0x1001);
+	BAD(units[0].interrupts, 0);
+	BAD(units[0].interrupts, 0x5008);
 	/* twice */
 	BAD(units[1].base, 0xfed90000);
 	BAD(units[1].root, 0x1000);
@@ -105,7 +109,7 @@ static int iommu_liveupdate_read_tables(void *arg)
 	const struct tables *tables = arg;
 	const struct iommu_requester_ser *ser = tables->requesters;
 	unsigned int i, j;
-	bool same;
+	bool same, same_number;
 
 	if (!is_sane(tables))
 		return 0;
@@ -119,7 +123,8 @@ static int iommu_liveupdate_read_tables(void *arg)
 			if (ser[i].unit != ser[j].unit)
 				continue;
 			same = ser[i].domain == ser[j].domain;
-			if (same != (ser[i].hw_domain == ser[j].hw_domain))
+			same_number = ser[i].hw_domain == ser[j].hw_domain;
+			if (same != same_number)
 				return -EINVAL;
 			if (ser[i].rid == ser[j].rid && ser[i].domain != ser[j].domain)
 				return -EINVAL;

@@ -16,8 +16,19 @@ APPEND="$kexec luo.hops=1 luo.only=unclaimed" \
 APPEND="$kexec luo.hops=12 luo.only=damaged" \
 	vm_run iommu-damaged "luo: mode iommu-kexec stage 12: 0"
 
-# What is cached is invalidated, though nothing was mapped; and no remapping of
-# interrupts. One of its devices does DMA as the bridge above it.
-QEMU_EXTRA="-global intel-iommu.caching-mode=on -global intel-iommu.intremap=off"
-QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0 -device edu,bus=bridge,addr=01.0"
-APPEND="$kexec luo.hops=1" vm_run iommu-alias "luo: mode iommu-kexec stage 1: 0"
+# It could not go on: no device does.
+APPEND="$kexec luo.hops=1 luo.only=off luo.next=intel_iommu=off" \
+	vm_run iommu-off "luo: mode iommu-kexec stage 1: 0"
+QEMU_EXTRA="-device edu,addr=04.0 -global intel-iommu.x-scalable-mode=on"
+APPEND="$kexec luo.hops=1 luo.only=scalable luo.next=intel_iommu=sm_on" \
+	vm_run iommu-scalable "luo: mode iommu-kexec stage 1: 0"
+APPEND="$kexec luo.hops=1 luo.only=refused intel_iommu=sm_on" \
+	vm_run iommu-refused "luo: mode iommu-kexec stage 0: 0"
+check "iommu-refused: it is told" \
+	grep -q "is in scalable mode, which can't be carried" "$LOGS/iommu-refused.console"
+
+# Entries are cached that are not there, and interrupts are not remapped. Two devices
+# do DMA as the bridge above them, and one of them is handed over.
+QEMU_EXTRA="-global intel-iommu.caching-mode=on -device pcie-pci-bridge,id=bridge,addr=07.0"
+QEMU_EXTRA+=" -device edu,bus=bridge,addr=01.0 -device edu,bus=bridge,addr=02.0"
+APPEND="$kexec luo.hops=1 luo.next=intremap=off intremap=off" vm_run iommu-alias "luo: mode iommu-kexec stage 1: 0"

@@ -6,7 +6,8 @@
  * for the kexec with nothing but the entries of these devices, in preserved memory.
  * When all devices are shut down the unit is switched to the latter instead of
  * being turned off. The entries are the same, so for the devices nothing changes;
- * all others are cut off.
+ * all others are cut off. Interrupts are cut off, too: what a device writes to
+ * where they are sent to must not be looked up in memory that is somebody else's.
  *
  * The other half, in the next kernel, is in liveupdate_in.c.
  */
@@ -24,15 +25,35 @@
 
 #define NR_BUSES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 
+/* Of DMAR_IRTA_REG: the mode of x2APICs; 2 << 7 entries of 16 bytes. */
+#define IRTA_EXTENDED_MODE	BIT_ULL(11)
+#define IRTA_ONE_PAGE		7
+
 static struct intel_iommu *unit_to_iommu(const struct iommu_liveupdate_unit *unit)
 {
 	return container_of(unit->iommu, struct intel_iommu, iommu);
+}
+
+static int alloc_tables(struct intel_iommu *iommu, struct intel_liveupdate_out *out)
+{
+	out->root = kho_alloc_preserve(VTD_PAGE_SIZE);
+	if (IS_ERR(out->root))
+		return PTR_ERR(out->root);
+	out->interrupts = kho_alloc_preserve(VTD_PAGE_SIZE);
+	if (IS_ERR(out->interrupts)) {
+		kho_unpreserve_free(out->root);
+		return PTR_ERR(out->interrupts);
+	}
+	__iommu_flush_cache(iommu, out->root, VTD_PAGE_SIZE);
+	__iommu_flush_cache(iommu, out->interrupts, VTD_PAGE_SIZE);
+	return 0;
 }
 
 static int intel_liveupdate_unit_preserve(struct iommu_liveupdate_unit *unit)
 {
 	struct intel_iommu *iommu = unit_to_iommu(unit);
 	struct intel_liveupdate_out *out;
+	int err;
 
 	if (sm_supported(iommu)) {
 		pr_err("%s is in scalable mode, which can't be carried\n", iommu->name);
@@ -41,18 +62,16 @@ static int intel_liveupdate_unit_preserve(struct iommu_liveupdate_unit *unit)
 	out = kzalloc(sizeof(*out), GFP_KERNEL);
 	if (!out)
 		return -ENOMEM;
-	out->root = kho_alloc_preserve(VTD_PAGE_SIZE);
-	if (IS_ERR(out->root)) {
-		int err = PTR_ERR(out->root);
-
+	err = alloc_tables(iommu, out);
+	if (err) {
 		kfree(out);
 		return err;
 	}
-	__iommu_flush_cache(iommu, out->root, VTD_PAGE_SIZE);
 	xa_init(&out->users);
 	unit->ser.type = IOMMU_UNIT_SER_VTD;
 	unit->ser.base = iommu->reg_phys;
 	unit->ser.root = virt_to_phys(out->root);
+	unit->ser.interrupts = virt_to_phys(out->interrupts);
 	iommu->liveupdate = out;
 	return 0;
 }
@@ -68,6 +87,7 @@ static void intel_liveupdate_unit_unpreserve(struct iommu_liveupdate_unit *unit)
 		if (out->root[bus].lo)
 			kho_unpreserve_free(phys_to_virt(out->root[bus].lo & VTD_PAGE_MASK));
 	kho_unpreserve_free(out->root);
+	kho_unpreserve_free(out->interrupts);
 	xa_destroy(&out->users);
 	kfree(out);
 }
@@ -283,6 +303,27 @@ static void intel_liveupdate_device_unpreserve(struct iommu_liveupdate_device *d
 		del_requester(unit_to_iommu(device->unit), device->rids[i]);
 }
 
+/* No interrupt of any device gets through, until the next kernel has a table. */
+static void block_interrupts(struct intel_iommu *iommu)
+{
+	struct qi_desc desc = { .qw0 = QI_IEC_TYPE };
+	unsigned long flags;
+	u64 address;
+	u32 status;
+
+	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
+		return;
+	raw_spin_lock_irqsave(&iommu->register_lock, flags);
+	/* What it is otherwise can't be changed while it is in use. */
+	address = dmar_readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EXTENDED_MODE;
+	address |= virt_to_phys(iommu->liveupdate->interrupts) | IRTA_ONE_PAGE;
+	dmar_writeq(iommu->reg + DMAR_IRTA_REG, address);
+	writel(iommu->gcmd | DMA_GCMD_SIRTP, iommu->reg + DMAR_GCMD_REG);
+	IOMMU_WAIT_OP(iommu, DMAR_GSTS_REG, readl, (status & DMA_GSTS_IRTPS), status);
+	raw_spin_unlock_irqrestore(&iommu->register_lock, flags);
+	qi_submit_sync(iommu, &desc, 1, 0);
+}
+
 /**
  * intel_liveupdate_shutdown - prepare a unit for what comes, all devices are shut down
  * @iommu: the unit
@@ -301,6 +342,7 @@ bool intel_liveupdate_shutdown(struct intel_iommu *iommu)
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
 	readl(iommu->reg + DMAR_FECTL_REG);
 	raw_spin_unlock_irqrestore(&iommu->register_lock, flags);
+	block_interrupts(iommu);
 	iommu->root_entry = iommu->liveupdate->root;
 	pr_info("%s goes on translating\n", iommu->name);
 	return true;

@@ -15,10 +15,12 @@
 /**
  * struct intel_liveupdate_out - what a unit has for the kexec
  * @root: root table, one preserved page, as are the context tables
+ * @interrupts: an empty table of interrupts, one preserved page
  * @users: for each requester ID in there, how many devices have it
  */
 struct intel_liveupdate_out {
 	struct root_entry *root;
+	void *interrupts;
 	struct xarray users;
 };
 

@@ -41,8 +41,8 @@ static bool is_copied(struct intel_iommu *iommu, u16 rid)
 	return context_copied(iommu, PCI_BUS_NUM(rid), rid & 0xff);
 }
 
-static const struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
-					      const struct intel_iommu *iommu)
+static struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
+					const struct intel_iommu *iommu)
 {
 	size_t i;
 
@@ -330,8 +330,8 @@ bool intel_liveupdate_keeps(struct intel_iommu *iommu)
 bool intel_liveupdate_copy(struct intel_iommu *iommu)
 {
 	u64 root = dmar_readq(iommu->reg + DMAR_RTADDR_REG) & VTD_PAGE_MASK;
-	const struct iommu_unit_ser *unit;
 	struct iommu_liveupdate_in *in;
+	struct iommu_unit_ser *unit;
 
 	if (!iommu_liveupdate_is_incoming())
 		return false;
@@ -339,7 +339,10 @@ bool intel_liveupdate_copy(struct intel_iommu *iommu)
 	in = iommu_liveupdate_get_in();
 	unit = find_unit(in, iommu);
 	iommu->copied_tables = bitmap_zalloc(BIT(16), GFP_KERNEL);
-	if (!iommu->copied_tables || !unit || unit->root != root || kho_preserved_order(root))
+	/* It is the unit that says what it uses; nothing else is to be freed later. */
+	if (unit && (unit->root != root || kho_preserved_order(root)))
+		unit->root = 0;
+	if (!iommu->copied_tables || !unit || !unit->root)
 		pr_err("%s: what it is doing is not known, all is blocked\n", iommu->name);
 	else
 		copy_devices(iommu, in, unit - in->units);
@@ -609,6 +612,15 @@ void intel_liveupdate_domain_finish(struct iommu_liveupdate_in *in,
 		intel_liveupdate_free_tables(entry->ser.root, entry->ser.levels);
 }
 
+/* Without remapping of interrupts in this kernel the unit has the table for ever. */
+static void free_old_interrupts(struct intel_iommu *iommu, const struct iommu_unit_ser *unit)
+{
+	u64 address = dmar_readq(iommu->reg + DMAR_IRTA_REG) & VTD_PAGE_MASK;
+
+	if (address != unit->interrupts && !kho_preserved_order(unit->interrupts))
+		kho_restore_free(phys_to_virt(unit->interrupts));
+}
+
 static void free_old_root(struct intel_iommu *iommu, const struct iommu_unit_ser *unit)
 {
 	struct root_entry *root = phys_to_virt(unit->root);
@@ -622,7 +634,7 @@ static void free_old_root(struct intel_iommu *iommu, const struct iommu_unit_ser
 	kho_restore_free(root);
 }
 
-/* No unit uses the root tables of the previous kernel any more. */
+/* No unit uses the tables of the previous kernel any more. */
 static int __init intel_liveupdate_free_old(void)
 {
 	struct iommu_liveupdate_in *in;
@@ -633,8 +645,10 @@ static int __init intel_liveupdate_free_old(void)
 	in = iommu_liveupdate_get_in();
 	for (i = 0; in && i < in->nr_units; i++) {
 		iommu = find_iommu(in, i);
-		if (iommu && iommu->root_entry)
-			free_old_root(iommu, &in->units[i]);
+		if (!iommu || !iommu->root_entry || !in->units[i].root)
+			continue;
+		free_old_root(iommu, &in->units[i]);
+		free_old_interrupts(iommu, &in->units[i]);
 	}
 	return 0;
 }

@@ -26,14 +26,17 @@
  * @base: physical address of its registers, which it is found by
  * @root: physical address of the root table that it uses during the kexec; this
  *	and the context tables that it refers to are one preserved page each
+ * @interrupts: physical address of the table of interrupts that it uses meanwhile, a
+ *	preserved page in which there are none
  */
 struct iommu_unit_ser {
 	u32 type;
 	u32 reserved;
 	u64 base;
 	u64 root;
+	u64 interrupts;
 } __packed;
-static_assert(sizeof(struct iommu_unit_ser) == 24);
+static_assert(sizeof(struct iommu_unit_ser) == 32);
 
 #define IOMMU_DOMAIN_SER_SNOOP	BIT(0)	/* each mapping enforces snooping */
 
@@ -76,10 +79,13 @@ struct iommu_requester_ser {
 } __packed;
 static_assert(sizeof(struct iommu_requester_ser) == 24);
 
+/* Each entry is compared with each other one. */
+#define IOMMU_SER_MAX_ENTRIES	4096
+
 /**
  * struct iommu_array_ser - entries one after another
  * @first: physical address of a preserved block of memory
- * @nr: entries
+ * @nr: entries, at most %IOMMU_SER_MAX_ENTRIES
  */
 struct iommu_array_ser {
 	u64 first;

@@ -9,10 +9,14 @@
  *
  *	unclaimed	nobody wants the domain
  *	damaged		in each hop another table is damaged
+ *	off		the next kernel is told to turn IOMMUs off
+ *	scalable	the next kernel is told to use scalable mode
+ *	refused		there is no kexec: scalable mode is on
  */
 #define _GNU_SOURCE
 #include <sys/ioctl.h>
 
+#include "../liveupdate/luo_fault.h"
 #include "../liveupdate/luo_scenario.h"
 
 #define IOMMU_TEST	"/dev/iommu_liveupdate_test"
@@ -68,6 +72,11 @@ static const struct {
 
 static int number, bad, device;
 
+static bool is(const char *name)
+{
+	return only && !strcmp(only, name);
+}
+
 static int test(int command)
 {
 	int ret = ioctl(device, TEST_COMMAND, command);
@@ -87,6 +96,48 @@ static int test_faulting(int command)
 	return ret;
 }
 
+static int preserve(int session)
+{
+	return luo_preserve(session, device, TOKEN);
+}
+
+static int restore(int session)
+{
+	return test(TEST_RESTORE);
+}
+
+static int unpreserve(int session)
+{
+	return luo_unpreserve(session, TOKEN);
+}
+
+static int give_back(int session)
+{
+	return test(TEST_FREE);
+}
+
+/* Each allocation fails once; what fails has changed nothing. It is done at the end. */
+static void without_memory(int (*fn)(int session), int (*undo)(int session), int session)
+{
+	int nth, err = -ENOMEM;
+	bool hit = true;
+
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	for (nth = 1; hit && nth < 1000; nth++) {
+		luo_fail_nth(nth);
+		err = fn(session);
+		hit = luo_has_failed();
+		CHECK(!err || luo_is_fault(err));
+		/* Some can fail without harm. */
+		if (hit && !err)
+			CHECK_EQ(undo(session), 0);
+	}
+	CHECK(luo_log_was_clean());
+	CHECK_EQ(err, 0);
+	CHECK(nth > 3);
+}
+
 static void result(const char *name)
 {
 	bad += !!failures;
@@ -102,7 +153,7 @@ static void take_over(void)
 	CHECK_EQ(test(TEST_DMA), 0);
 	CHECK_EQ(test(TEST_CLAIM), 0);
 	CHECK_EQ(test(TEST_DMA), 0);
-	CHECK_EQ(test(TEST_RESTORE), 0);
+	without_memory(restore, give_back, -1);
 	CHECK_EQ(test(TEST_RESTORE), -ENOENT);
 	CHECK_EQ(test(TEST_DMA), 0);
 	/* It goes back. */
@@ -163,7 +214,8 @@ static void after_unclaimed(void)
 	result("after");
 }
 
-static void after_damage(void)
+/* It is blocked, whatever became of it. */
+static void after_loss(void)
 {
 	int session = look();
 
@@ -171,8 +223,11 @@ static void after_damage(void)
 	CHECK_EQ(test(TEST_MASTER), 0);
 	CHECK_EQ(test(TEST_RESTORE), -EINVAL);
 	CHECK_EQ(test(TEST_DMA), -EIO);
-	CHECK_EQ(test(TEST_SET_MASTER), 0);
-	CHECK_EQ(test_faulting(TEST_DMA), -EIO);
+	/* Nothing would stop it. */
+	if (!is("off")) {
+		CHECK_EQ(test(TEST_SET_MASTER), 0);
+		CHECK_EQ(test_faulting(TEST_DMA), -EIO);
+	}
 	CHECK_EQ(luo_finish(session), 0);
 	close(session);
 	CHECK_EQ(test(TEST_END), 0);
@@ -180,25 +235,43 @@ static void after_damage(void)
 	result("after");
 }
 
+static void start(void)
+{
+	device = open(IOMMU_TEST, O_RDWR | O_CLOEXEC);
+	CHECK(device >= 0);
+	CHECK_EQ(test(TEST_START), 0);
+}
+
+static void refused(void)
+{
+	int session = luo_create(dev, "iommu");
+
+	start();
+	CHECK_EQ(test(TEST_DMA), 0);
+	CHECK_EQ(preserve(session), -EOPNOTSUPP);
+	CHECK_EQ(test_faulting(TEST_OTHER), 0);
+	CHECK_EQ(test(TEST_DMA), 0);
+	close(session);
+	CHECK_EQ(test(TEST_END), 0);
+	result("before");
+}
+
 static void before(void)
 {
 	int session = luo_create(dev, "iommu");
 
-	if (!stage || only) {
-		device = open(IOMMU_TEST, O_RDWR | O_CLOEXEC);
-		CHECK(device >= 0);
-		CHECK_EQ(test(TEST_START), 0);
-	}
+	if (!stage || only)
+		start();
 	CHECK_EQ(test(TEST_DMA), 0);
-	CHECK_EQ(luo_preserve(session, device, TOKEN), 0);
+	without_memory(preserve, unpreserve, session);
 	CHECK_EQ(test(TEST_OTHER), -EBUSY);
 	CHECK_EQ(test(TEST_DMA), 0);
 	/* As if nothing had been asked for. */
-	CHECK_EQ(luo_unpreserve(session, TOKEN), 0);
+	CHECK_EQ(unpreserve(session), 0);
 	CHECK_EQ(test_faulting(TEST_OTHER), 0);
 	CHECK_EQ(test(TEST_DMA), 0);
-	CHECK_EQ(luo_preserve(session, device, TOKEN), 0);
-	if (only && !strcmp(only, "damaged")) {
+	CHECK_EQ(preserve(session), 0);
+	if (is("damaged")) {
 		printf("# %s\n", damages[stage].what);
 		CHECK_EQ(luo_write(DAMAGE_WRITE, damages[stage].write), 0);
 	}
@@ -235,16 +308,19 @@ int main(int argc, char **argv)
 		only = strdup(only);
 	printf("KTAP version 1\n1..%d\n", !!stage + (stage < hops));
 	dev = luo_open();
-	if (stage && !only)
+	if (is("refused"))
+		refused();
+	else if (stage && !only)
 		after();
-	else if (stage && !strcmp(only, "damaged"))
-		after_damage();
-	else if (stage)
+	else if (stage && is("unclaimed"))
 		after_unclaimed();
-	if (stage == hops)
+	else if (stage)
+		after_loss();
+	if (stage == hops || is("refused"))
 		return !!bad;
 	before();
 	load(hops, argv + 3);
+	luo_leaks();
 	printf("# jump\n");
 	CHECK_EQ(luo_kexec(), 0);
 	result("kexec");
