@@ -31,7 +31,7 @@
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
 	[ -e $kmemleak ] || return
-	if grep -q "\[integrity\]\|\[confidentiality\]" /sys/kernel/security/lockdown 2>/dev/null; then
+	if grep -q '\[[ic]' /sys/kernel/security/lockdown 2>/dev/null; then
 		echo "# kmemleak: it can't be asked, the kernel is locked down"
 		return
 	fi
