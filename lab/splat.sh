@@ -12,10 +12,19 @@ SPLATS+='|Call Trace:|Stack:$|end Kernel panic|DMAR: .*fault|unable to handle'
 # a line above and below each report; one without a function of ours among the
 # four innermost ones of either trace is left out. Nothing else is. Ours may call
 # a list or an xarray; further in it is memory management or the VFS, at work for
-# us as for everybody.
+# us as for everybody. So it is where a bit of page flags that we set, by an inline
+# function like folio_lock(), is in the way of somebody who reads another one: ours is
+# the atomic read-modify-write, and the plain read is none of ours.
 without_foreign_races() {
 	tr -d '\r' <"$1" | awk '
-	function flush() { if (!race || ours) printf "%s", held; held = ""; race = ours = 0 }
+	function ours(trace, other) {
+		return mine[trace] && !(kind[trace] == "rmw" && kind[other] == "read" && !mine[other])
+	}
+	function flush() {
+		if (!race || cut || ours(1, 2) || ours(2, 1)) printf "%s", held
+		held = ""; race = cut = trace = 0
+		delete mine; delete kind
+	}
 	/\] =====*$/ || /^=====*$/ {
 		held = held $0 "\n"
 		if (race) flush()
@@ -27,13 +36,16 @@ without_foreign_races() {
 		if (!race) { flush(); print; next }
 		held = held $0 "\n"
 		# A report that does not end is one of its own.
-		if (NR - line > 120) { ours = 1; flush() }
-		if (/ of [0-9]+ bytes by /) frames = 0
-		if (/\+0x/ && frames++ < 4 && /[] ](luo|kho|liveupdate|memfd|pci_liveupdate|vfio_pci_liveupdate|vfio_liveupdate)_[a-z0-9_.]*\+0x/) ours = 1
+		if (NR - line > 120) { cut = 1; flush() }
+		if (/ of [0-9]+ bytes by /) {
+			frames = 0
+			kind[++trace] = /read-write \(marked\) to/ ? "rmw" : /[] ]read to/ ? "read" : "other"
+		}
+		if (/\+0x/ && frames++ < 4 && /[] ](luo|kho|liveupdate|memfd|pci_liveupdate|vfio_pci_liveupdate|vfio_liveupdate)_[a-z0-9_.]*\+0x/) mine[trace] = 1
 		next
 	}
 	{ print }
-	END { ours = 1; flush() }'
+	END { cut = 1; flush() }'
 }
 
 # splats LOG: show them with what follows; false if there are none.

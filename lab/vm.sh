@@ -100,10 +100,12 @@ vm_iommufd() {
 	selftests_initrd iommufd "$OUT"/selftests-vfio/iommufd_{map_file,map_file_refused,liveupdate}_test
 }
 
-# tools_make NAME ARGS...: tools/liveupdate, in out/NAME.
-tools_make() {
+# tools_make NAME ARGS...: tools/liveupdate, in out/NAME. Two tests that run side by side
+# may want the same.
+tools_make() (
+	locked "$1"
 	make -s -j"${JOBS:-$(nproc)}" -C "$LINUX/tools/liveupdate" OUTPUT="$OUT/$1" "${@:2}" </dev/null
-}
+)
 
 # vm_tools: build luod and all around it, as it is and with ASan, and print the name of
 # an initramfs with its test.

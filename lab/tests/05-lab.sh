@@ -189,9 +189,31 @@ splat_seen() {
 	printf '[    1.0] luo: fine\n' >"$work/console"
 	no splats "$work/console"
 }
+# race KIND FUNCTION KIND FUNCTION: how KCSAN tells of one.
+race() {
+	local rule="[    1.2] =================================================================="
+
+	printf '[    1.1] luo: fine\n%s\n[    1.3] BUG: KCSAN: data-race in a / b\n[    1.3] \n' "$rule"
+	printf '[    1.3] %s 0xffffea0004079b00 of 8 bytes by task %d on cpu 1:\n[    1.3]  %s+0x1/0x2\n[    1.3] \n' \
+		"$1" 1 "$2" "$3" 2 "$4"
+	printf '%s\n' "$rule"
+}
+seen() { race "$@" >"$work/console" && splats "$work/console" | grep -F KCSAN; }
+race_seen() {
+	. "$REPO/lab/splat.sh"
+	seen "write to" luo_x "read to" vfs_x
+	seen "read to" vfs_x "write (marked) to" memfd_x
+	seen "read-write (marked) to" memfd_x "read to" luo_x
+	seen "read-write (marked) to" memfd_x "write to" vfs_x
+	seen "read-write (marked) to" vfs_x "read to" memfd_x
+	no seen "write to" vfs_x "read to" vfs_x
+	no seen "read-write (marked) to" memfd_x "read to" vfs_x
+	no seen "read to" vfs_x "read-write (marked) to" memfd_x
+}
 check "lab: results of a guest are counted" ktap_counts
 check "lab: results that do not come are failures (pitfall 38)" ktap_short
 check "lab: what is skipped is no success (pitfall 38)" ktap_skip
 check "lab: a guest that ends early has failed (pitfall 38)" ktap_marker
 check "lab: no result is a failure (pitfall 38)" ktap_nothing
 check "lab: a splat is seen (pitfall 38)" splat_seen
+check "lab: a data race is seen if it is ours (pitfall 38)" race_seen

@@ -150,6 +150,7 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	ret = pci_liveupdate_freeze(pdev);
 	if (ret)
 		return ret;
+	guard(rwsem_write)(&vdev->frozen_lock);
 	guard(mutex)(&vdev->igate);
 	guard(rwsem_write)(&vdev->memory_lock);
 	busy = vfio_pci_liveupdate_is_busy(vdev);
@@ -161,7 +162,7 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 		pci_err(pdev, "live update: it does not answer\n");
 		return -EIO;
 	}
-	WRITE_ONCE(vdev->frozen, true);
+	vdev->frozen = true;
 	vfio_pci_liveupdate_save(vdev, args->private_data);
 	pci_clear_master(pdev);
 	return 0;
@@ -172,11 +173,12 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(args->file);
 	const struct vfio_pci_ser *ser = args->private_data;
 
+	guard(rwsem_write)(&vdev->frozen_lock);
 	guard(mutex)(&vdev->igate);
 	guard(rwsem_write)(&vdev->memory_lock);
 	if (ser->command & PCI_COMMAND_MASTER)
 		pci_set_master(vdev->pdev);
-	WRITE_ONCE(vdev->frozen, false);
+	vdev->frozen = false;
 }
 
 /* @size: of the memory that it is in */

@@ -68,6 +68,12 @@ int luctl_fail(int error, const char *format, ...)
 	}
 }
 
+int luctl_wrong_number(char **argv)
+{
+	luctl_fail(0, "%s: wrong number of arguments", argv[0]);
+	return EXIT_USAGE;
+}
+
 int luctl_connect(struct luctl *luctl)
 {
 	int ret = lu_connect(luctl->socket, &luctl->client);

@@ -36,6 +36,8 @@ struct luctl {
 /* luctl.c */
 /* One line on stderr; what to exit with for @error, 0 or -errno. */
 int luctl_fail(int error, const char *format, ...);
+/* For a command that has other arguments than it takes: what to exit with. */
+int luctl_wrong_number(char **argv);
 /* Connect to luod; 0, or what to exit with. */
 int luctl_connect(struct luctl *luctl);
 
@@ -51,6 +53,9 @@ int cmd_retrieve(struct luctl *luctl, int argc, char **argv);
 int cmd_finish(struct luctl *luctl, int argc, char **argv);
 int cmd_release(struct luctl *luctl, int argc, char **argv);
 int cmd_update(struct luctl *luctl, int argc, char **argv);
+
+/* sessions.c */
+const char *session_state(const struct lu_session *session);
 
 /* report.c */
 /* The first line of a file of /sys or /proc; false if there is none. */

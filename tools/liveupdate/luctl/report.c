@@ -57,7 +57,7 @@ int cmd_status(struct luctl *luctl, int argc, char **argv)
 	int ret, connected;
 
 	if (argc != 1)
-		return luctl_fail(0, "%s: wrong number of arguments", argv[0]), EXIT_USAGE;
+		return luctl_wrong_number(argv);
 	/* The kernel has something to say also without luod. */
 	connected = lu_connect(luctl->socket, &luctl->client);
 	ret = connected ? connected : lu_client_status(luctl->client, &status);
@@ -124,7 +124,7 @@ static int report_session(const struct lu_session *session, void *data)
 	out_row_begin();
 	out_text("name", session->name);
 	out_number("uid", session->uid);
-	out_text("state", session->finished ? "finished" : session->held ? "claimed" : "waiting");
+	out_text("state", session_state(session));
 	if (times->saved && session->retrieved > times->saved) {
 		out_real("retrieved_after_ms",
 			 (session->retrieved - times->saved) / times->rate * 1e3);
@@ -159,7 +159,7 @@ int cmd_report(struct luctl *luctl, int argc, char **argv)
 	int ret;
 
 	if (argc != 1)
-		return luctl_fail(0, "%s: wrong number of arguments", argv[0]), EXIT_USAGE;
+		return luctl_wrong_number(argv);
 	ret = luctl_connect(luctl);
 	if (ret)
 		return ret;

@@ -61,7 +61,7 @@ static int start(struct luctl *luctl, int argc, char **argv, bool with_token, co
 	if (given > 1 + with_token && strchr(allowed, 'c'))
 		args->command = argv + optind + 1 + with_token;
 	if (given < 1 + with_token || (given > 1 + with_token && !args->command))
-		return luctl_fail(0, "%s: wrong number of arguments", argv[0]), EXIT_USAGE;
+		return luctl_wrong_number(argv);
 	args->name = argv[optind];
 	if (with_token && !parse_number(argv[optind + 1], &args->token))
 		return luctl_fail(0, "%s: a token is a number", argv[optind + 1]), EXIT_USAGE;
@@ -79,18 +79,21 @@ static int get_session(struct luctl *luctl, const struct arguments *args, int *r
 	return fd;
 }
 
+const char *session_state(const struct lu_session *session)
+{
+	if (session->direction == LU_OUTGOING)
+		return "preserving";
+	return session->finished ? "finished" : session->held ? "claimed" : "waiting";
+}
+
 static int show_session(const struct lu_session *session, void *data)
 {
-	const char *state = session->direction == LU_OUTGOING ? "preserving" :
-			    session->finished ? "finished" :
-			    session->held ? "claimed" : "waiting";
-
 	(void)data;
 	out_row_begin();
 	out_text("name", session->name);
 	out_text("direction", session->direction == LU_INCOMING ? "incoming" : "outgoing");
 	out_number("uid", session->uid);
-	out_text("state", state);
+	out_text("state", session_state(session));
 	out_row_end();
 	return 0;
 }
@@ -100,7 +103,7 @@ int cmd_sessions(struct luctl *luctl, int argc, char **argv)
 	int ret;
 
 	if (argc != 1)
-		return luctl_fail(0, "%s: wrong number of arguments", argv[0]), EXIT_USAGE;
+		return luctl_wrong_number(argv);
 	ret = luctl_connect(luctl);
 	if (ret)
 		return ret;

@@ -18,6 +18,7 @@
 #include "qmp.h"
 
 #define QMP_POLL_MS	5
+#define STATUS_SIZE	32
 
 long qmp_deadline(unsigned int milliseconds)
 {
@@ -63,7 +64,9 @@ static const char *qmp_text(struct json_object *object, const char *key)
 {
 	struct json_object *value;
 
-	return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : NULL;
+	if (!json_object_object_get_ex(object, key, &value))
+		return NULL;
+	return json_object_get_string(value);
 }
 
 /* The next answer, or the greeting: what is no event. To be put. */
@@ -87,15 +90,18 @@ static int qmp_answer(struct qmp *qmp, struct json_object **answer, long deadlin
 	}
 }
 
-/* @status, of @size bytes, is what the answer says by that name; or NULL. */
-static int qmp_ask(struct qmp *qmp, const char *command, int fd, char *status, size_t size,
-		   long deadline)
+/* @status, of STATUS_SIZE bytes, is what the answer says by that name; or NULL. */
+static int qmp_ask(struct qmp *qmp, const char *command, const char *arguments, int fd,
+		   char *status, long deadline)
 {
 	struct json_object *answer, *error, *result;
 	const char *text;
+	char line[256];
 	int ret;
 
-	ret = lu_send(qmp->socket, command, strlen(command), fd, 0);
+	/* QEMU takes these quotation marks, too. */
+	snprintf(line, sizeof(line), "{'execute':'%s','arguments':{%s}}", command, arguments);
+	ret = lu_send(qmp->socket, line, strlen(line), fd, 0);
 	if (!ret)
 		ret = qmp_answer(qmp, &answer, deadline);
 	if (ret) {
@@ -109,15 +115,15 @@ static int qmp_ask(struct qmp *qmp, const char *command, int fd, char *status, s
 	} else if (status) {
 		text = json_object_object_get_ex(answer, "return", &result) ?
 		       qmp_text(result, "status") : NULL;
-		snprintf(status, size, "%s", text ? text : "");
+		snprintf(status, STATUS_SIZE, "%s", text ? text : "");
 	}
 	json_object_put(answer);
 	return ret;
 }
 
-static int qmp_do(struct qmp *qmp, const char *command, long deadline)
+static int qmp_do(struct qmp *qmp, const char *command, const char *arguments, long deadline)
 {
-	return qmp_ask(qmp, command, -1, NULL, 0, deadline);
+	return qmp_ask(qmp, command, arguments, -1, NULL, deadline);
 }
 
 int qmp_open(struct qmp *qmp, int socket, long deadline)
@@ -131,32 +137,31 @@ int qmp_open(struct qmp *qmp, int socket, long deadline)
 	if (ret)
 		return ret;
 	json_object_put(greeting);
-	ret = qmp_do(qmp, "{\"execute\":\"qmp_capabilities\"}", deadline);
+	ret = qmp_do(qmp, "qmp_capabilities", "", deadline);
 	if (ret)
 		return ret;
 	/* The guest's memory stays where it is. */
-	return qmp_do(qmp, "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":"
-		      "[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}", deadline);
+	return qmp_do(qmp, "migrate-set-capabilities",
+		      "'capabilities':[{'capability':'x-ignore-shared','state':true}]", deadline);
 }
 
 int qmp_stop(struct qmp *qmp, long deadline)
 {
-	return qmp_do(qmp, "{\"execute\":\"stop\"}", deadline);
+	return qmp_do(qmp, "stop", "", deadline);
 }
 
 int qmp_continue(struct qmp *qmp, long deadline)
 {
-	return qmp_do(qmp, "{\"execute\":\"cont\"}", deadline);
+	return qmp_do(qmp, "cont", "", deadline);
 }
 
 static int qmp_wait(struct qmp *qmp, long deadline)
 {
-	char status[32];
+	char status[STATUS_SIZE];
 	int ret;
 
 	for (;;) {
-		ret = qmp_ask(qmp, "{\"execute\":\"query-migrate\"}", -1, status, sizeof(status),
-			      deadline);
+		ret = qmp_ask(qmp, "query-migrate", "", -1, status, deadline);
 		if (ret || !strcmp(status, "completed"))
 			return ret;
 		if (!strcmp(status, "failed") || !strcmp(status, "cancelled")) {
@@ -171,31 +176,26 @@ static int qmp_wait(struct qmp *qmp, long deadline)
 
 static int qmp_transfer(struct qmp *qmp, const char *command, int fd, long deadline)
 {
-	int ret;
+	int ret = qmp_ask(qmp, "getfd", "'fdname':'state'", fd, NULL, deadline);
 
-	ret = qmp_ask(qmp, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"state\"}}", fd, NULL, 0,
-		      deadline);
 	if (!ret)
-		ret = qmp_do(qmp, command, deadline);
+		ret = qmp_do(qmp, command, "'uri':'fd:state'", deadline);
 	return ret ? ret : qmp_wait(qmp, deadline);
 }
 
 int qmp_save(struct qmp *qmp, int fd, long deadline)
 {
-	int ret;
+	int ret = qmp_transfer(qmp, "migrate", fd, deadline);
 
-	ret = qmp_transfer(qmp, "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"fd:state\"}}", fd,
-			   deadline);
 	/* What is late must not be taken for the next one. */
 	if (ret == -ETIMEDOUT)
-		qmp_do(qmp, "{\"execute\":\"migrate_cancel\"}", qmp_deadline(1000));
+		qmp_do(qmp, "migrate_cancel", "", qmp_deadline(1000));
 	return ret;
 }
 
 int qmp_restore(struct qmp *qmp, int fd, long deadline)
 {
-	return qmp_transfer(qmp, "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":"
-			    "\"fd:state\"}}", fd, deadline);
+	return qmp_transfer(qmp, "migrate-incoming", fd, deadline);
 }
 
 int qmp_drain(struct qmp *qmp)

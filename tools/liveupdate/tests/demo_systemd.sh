@@ -20,7 +20,8 @@ if [ "$updates" = 0 ]; then
 	tell "    $ luctl create vm-7; echo guest | luctl preserve vm-7 1"
 	setpriv --reuid nobody sh -c 'luctl create vm-7; echo guest | luctl preserve vm-7 1'
 	run luctl show vm-7
-	kexec -s -l /boot/bzImage --append="console=ttyS0 panic=-1 no_timer_check root=/dev/vdb rw quiet TERM=dumb"
+	kexec -s -l /boot/bzImage --append="console=ttyS0 panic=-1 no_timer_check root=/dev/vdb \
+rw quiet TERM=dumb"
 	tell "systemctl kexec"
 	systemctl kexec
 	exit

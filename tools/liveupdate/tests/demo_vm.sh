@@ -7,6 +7,8 @@
 stage=$1
 run=/run/vm
 luqemu=$$
+# Of KVM, see lab/demo-vm.sh.
+tolerance=$(grep -o "kvm.tsc_tolerance_ppm=[0-9]*" /proc/cmdline)
 PATH=$PATH:/usr/bin
 
 tell() { echo "demo: $*"; }
@@ -53,7 +55,8 @@ start() {
 
 echo "allow any vm-*" >/etc/luod.conf
 chmod 644 /etc/luod.conf
-tell "the host: Linux $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s, $(cat /sys/kernel/liveupdate/number) live updates"
+updates=$(cat /sys/kernel/liveupdate/number)
+tell "the host: Linux $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s, $updates live updates"
 start
 case $stage in
 0)
@@ -65,7 +68,8 @@ case $stage in
 	show "cat /tmp/job"
 	tell "luctl update --kernel /next/bzImage --initrd /next/initrd"
 	luctl update --kernel /next/bzImage --initrd /next/initrd \
-		--append "console=ttyS0 panic=-1 no_timer_check luo.mode=demo-vm luo.stage=1" >/tmp/out 2>&1
+		--append "console=ttyS0 panic=-1 no_timer_check $tolerance \
+luo.mode=demo-vm luo.stage=1" >/tmp/out 2>&1
 	fail "luctl update: $(cat /tmp/out)"
 	;;
 1)

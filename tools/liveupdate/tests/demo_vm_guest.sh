@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The guest of demo_vm.sh: a job that counts, 16 MiB of random bytes, and a shell.
-mount -t proc proc /proc
+mount -t proc none /proc
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 while :; do

@@ -219,7 +219,7 @@ TEST_F(map_file, accessed)
 	__u64 iova = IOVA;
 
 	ASSERT_EQ(0, map_file(self->fd, self->ioas_id, self->memfd, 0, LENGTH, &iova,
-				RW | FIXED));
+			      RW | FIXED));
 	access = create_access(self->fd, self->ioas_id, PINS);
 	ASSERT_LE(0, access);
 	ASSERT_EQ(0, access_pin(self->fd, access, iova + 3 * LUO_PAGE, 20 * LUO_PAGE,

@@ -318,6 +318,7 @@ TEST_F(luo, busy_devices_fail_the_kexec_pitfall_22)
 struct intruder {
 	struct used *used;
 	bool config_refused;
+	bool config_kept;
 	bool irqs_refused;
 };
 
@@ -325,15 +326,18 @@ static void *intrude(void *arg)
 {
 	struct intruder *intruder = arg;
 	struct vfio_device *device = &intruder->used->device;
-	int eventfd, i, err;
+	uint8_t value = vfio_config_get(device, PCI_INTERRUPT_LINE, 1);
+	int eventfd, err = 0;
 
 	while (!luo_rebooting)
 		usleep(100);
-	for (i = 0; i < 1000 && !intruder->config_refused; i++) {
-		usleep(1000);
-		err = vfio_config_set(device, PCI_INTERRUPT_LINE, 1, 0x66);
-		intruder->config_refused = err == -EBUSY;
+	/* Up to the moment in which its state is taken, and not longer. */
+	while (luo_rebooting && !err) {
+		err = vfio_config_set(device, PCI_INTERRUPT_LINE, 1, value + 1);
+		value += !err;
 	}
+	intruder->config_refused = err == -EBUSY;
+	intruder->config_kept = vfio_config_get(device, PCI_INTERRUPT_LINE, 1) == value;
 	err = vfio_irq_enable(device, intruder->used->driver.ops->irq_index, 1, &eventfd);
 	intruder->irqs_refused = err == -EBUSY;
 	return NULL;
@@ -361,6 +365,7 @@ TEST_F(luo, aborted_kexec_is_undone_pitfall_7)
 	EXPECT_GT(0, err);
 	pthread_join(thread, NULL);
 	EXPECT_TRUE(intruder.config_refused);
+	EXPECT_TRUE(intruder.config_kept);
 	EXPECT_TRUE(intruder.irqs_refused);
 	EXPECT_TRUE(used.driver.ops->is_running(&used.driver));
 	EXPECT_TRUE(works(&used));

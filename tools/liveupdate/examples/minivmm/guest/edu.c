@@ -58,7 +58,7 @@ static void transfer(uint64_t target, uint64_t source, uint32_t direction)
 	write_register(EDU_DMA_TARGET, target);
 	write_register(EDU_DMA_COUNT, sizeof(buffer));
 	write_register(EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction);
-	while (*(volatile uint64_t *)&edu_interrupts == before)
+	while (edu_interrupts == before)
 		halt();
 	write_register(EDU_IRQ_ACK, read_register(EDU_IRQ_STATUS));
 }

@@ -288,7 +288,7 @@ static void set_registers(void)
  */
 static void wait_for_more(const uint64_t *interrupts, uint64_t than)
 {
-	while (*(volatile const uint64_t *)interrupts == than)
+	while (*interrupts == than)
 		halt();
 }
 
