@@ -295,13 +295,14 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
 /**
  * pci_liveupdate_freeze - take note of what has changed around a device
  * @dev: a preserved device
+ * @running: it goes on with DMA, and what it reaches is preserved with it
  *
  * Other devices may have come into its IOMMU group, or have another driver.
  *
  * Context: in freeze() of the handler.
  * Return: 0 or -ENOMEM.
  */
-int pci_liveupdate_freeze(struct pci_dev *dev)
+int pci_liveupdate_freeze(struct pci_dev *dev, bool running)
 {
 	struct pci_liveupdate_out *out;
 	int err;
@@ -312,6 +313,7 @@ int pci_liveupdate_freeze(struct pci_dev *dev)
 	scoped_guard(mutex, &pci_liveupdate_lock) {
 		err = pci_liveupdate_walk_needed(dev, pci_liveupdate_need, out);
 		pci_liveupdate_update(out);
+		WRITE_ONCE(dev->liveupdate_running, running);
 	}
 	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
 	return err;
@@ -335,6 +337,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *dev)
 		entry = pci_liveupdate_find(out, dev);
 		if (!WARN_ON_ONCE(!entry))
 			entry->flags &= ~PCI_LIVEUPDATE_PRESERVED;
+		WRITE_ONCE(dev->liveupdate_running, false);
 		pci_liveupdate_update(out);
 	}
 	liveupdate_flb_put_outgoing(&pci_liveupdate_flb);
@@ -361,6 +364,29 @@ bool pci_liveupdate_bus_held(struct pci_bus *bus)
 
 	pci_walk_bus(bus, pci_liveupdate_note_held, &held);
 	return held;
+}
+
+static int pci_liveupdate_note_running(struct pci_dev *dev, void *data)
+{
+	bool *running = data;
+
+	*running |= READ_ONCE(dev->liveupdate_running);
+	return *running;
+}
+
+/**
+ * pci_liveupdate_runs - is bus mastering needed during the kexec?
+ * @dev: a device that is being shut down
+ *
+ * Return: true if it goes on with DMA, or is a bridge and what is below it does.
+ */
+bool pci_liveupdate_runs(struct pci_dev *dev)
+{
+	bool running = READ_ONCE(dev->liveupdate_running);
+
+	if (dev->subordinate)
+		pci_walk_bus(dev->subordinate, pci_liveupdate_note_running, &running);
+	return running;
 }
 
 static int pci_liveupdate_begin(struct liveupdate_flb_op_args *args)

@@ -3,6 +3,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/iommufd.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
@@ -39,6 +40,23 @@ int vfio_liveupdate_is_bound(struct file *file)
 	return smp_load_acquire(&df->access_granted) ? 0 : -EINVAL;
 }
 EXPORT_SYMBOL_GPL(vfio_liveupdate_is_bound);
+
+/**
+ * vfio_liveupdate_goes_on - does a device go on with DMA through the kexec?
+ * @file: of the device, preserved and bound to an iommufd
+ * @session: its session
+ *
+ * Context: in freeze() of the handler.
+ * Return: true if what it is bound to is preserved in the same session.
+ */
+bool vfio_liveupdate_goes_on(struct file *file, struct luo_file_set *session)
+{
+	struct iommufd_device *idev = vfio_liveupdate_device(file)->iommufd_device;
+
+	/* It stays bound as long as the file is open. */
+	return idev && iommufd_device_goes_on(idev, session);
+}
+EXPORT_SYMBOL_GPL(vfio_liveupdate_goes_on);
 
 /**
  * vfio_liveupdate_open - a file as the character device gives one

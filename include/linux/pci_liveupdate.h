@@ -14,7 +14,7 @@ extern struct liveupdate_flb pci_liveupdate_flb;
 
 int pci_liveupdate_preserve(struct pci_dev *dev);
 void pci_liveupdate_unpreserve(struct pci_dev *dev);
-int pci_liveupdate_freeze(struct pci_dev *dev);
+int pci_liveupdate_freeze(struct pci_dev *dev, bool running);
 void pci_liveupdate_finish(struct pci_dev *dev);
 
 /**
@@ -54,6 +54,7 @@ static inline unsigned int pci_liveupdate_held(const struct pci_dev *dev)
 void pci_liveupdate_setup_device(struct pci_dev *dev);
 void pci_liveupdate_add_device(struct pci_dev *dev);
 void pci_liveupdate_remove_device(struct pci_dev *dev);
+bool pci_liveupdate_runs(struct pci_dev *dev);
 bool pci_liveupdate_had_driver(struct pci_dev *dev, const struct device_driver *driver);
 bool pci_liveupdate_may_bind(struct pci_dev *dev, const struct device_driver *driver);
 bool pci_liveupdate_bus_held(struct pci_bus *bus);
@@ -66,6 +67,7 @@ bool pci_liveupdate_bus_held(struct pci_bus *bus);
 #define pci_liveupdate_setup_device(_dev)		((void)(_dev))
 #define pci_liveupdate_add_device(_dev)			((void)(_dev))
 #define pci_liveupdate_remove_device(_dev)		((void)(_dev))
+#define pci_liveupdate_runs(_dev)			((void)(_dev), false)
 #define pci_liveupdate_had_driver(_dev, _driver)	((void)(_dev), (void)(_driver), false)
 #define pci_liveupdate_may_bind(_dev, _driver)		((void)(_dev), (void)(_driver), true)
 #define pci_liveupdate_bus_held(_bus)			((void)(_bus), false)

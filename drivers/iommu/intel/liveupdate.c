@@ -25,8 +25,7 @@
 
 #define NR_BUSES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 
-/* Of DMAR_IRTA_REG: the mode of x2APICs; 2 << 7 entries of 16 bytes. */
-#define IRTA_EXTENDED_MODE	BIT_ULL(11)
+/* Of DMAR_IRTA_REG: 2 << 7 entries of 16 bytes. */
 #define IRTA_ONE_PAGE		7
 
 static struct intel_iommu *unit_to_iommu(const struct iommu_liveupdate_unit *unit)

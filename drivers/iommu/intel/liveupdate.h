@@ -12,6 +12,9 @@
 
 #include "../liveupdate.h"
 
+/* Of DMAR_IRTA_REG: the mode of x2APICs. */
+#define IRTA_EXTENDED_MODE	BIT_ULL(11)
+
 /**
  * struct intel_liveupdate_out - what a unit has for the kexec
  * @root: root table, one preserved page, as are the context tables
@@ -69,6 +72,7 @@ void intel_liveupdate_domain_finish(struct iommu_liveupdate_in *in,
 extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 
 bool intel_liveupdate_shutdown(struct intel_iommu *iommu);
+bool intel_liveupdate_keeps_interrupts(struct intel_iommu *iommu, bool x2apic);
 bool intel_liveupdate_keeps(struct intel_iommu *iommu);
 bool intel_liveupdate_copy(struct intel_iommu *iommu);
 void intel_liveupdate_quiet_all(void);
@@ -81,6 +85,8 @@ bool intel_liveupdate_take_over(struct dmar_domain *domain, struct intel_iommu *
 
 /* What is compiled is to be just what it was: not even a declaration is added. */
 #define intel_liveupdate_shutdown(_iommu)	((void)(_iommu), false)
+#define intel_liveupdate_keeps_interrupts(_iommu, _x2apic) \
+	((void)(_iommu), (void)(_x2apic), false)
 #define intel_liveupdate_keeps(_iommu)		((void)(_iommu), false)
 #define intel_liveupdate_copy(_iommu)		((void)(_iommu), false)
 #define intel_liveupdate_quiet_all()		((void)0)

@@ -304,6 +304,27 @@ void intel_liveupdate_quiet_all(void)
 }
 
 /**
+ * intel_liveupdate_keeps_interrupts - does a unit go on remapping interrupts?
+ * @iommu: a unit that does so
+ * @x2apic: the mode that is wanted
+ *
+ * It is to get another table as it is. If it was turned off meanwhile a device that
+ * goes on with DMA could send any interrupt. The one it has is that of the kexec,
+ * see block_interrupts(): there is nothing in it.
+ *
+ * Context: early, nothing is known of what was handed over but the memory.
+ * Return: true if it does.
+ */
+bool intel_liveupdate_keeps_interrupts(struct intel_iommu *iommu, bool x2apic)
+{
+	u64 address = dmar_readq(iommu->reg + DMAR_IRTA_REG);
+
+	return readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES &&
+	       !(address & IRTA_EXTENDED_MODE) == !x2apic &&
+	       !kho_preserved_order(address & VTD_PAGE_MASK);
+}
+
+/**
  * intel_liveupdate_keeps - may a unit that is translating go on?
  * @iommu: the unit
  *

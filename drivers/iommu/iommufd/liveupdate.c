@@ -245,6 +245,27 @@ void iommufd_device_end_detach(struct iommufd_device *idev)
 EXPORT_SYMBOL_NS_GPL(iommufd_device_end_detach, IOMMUFD);
 
 /**
+ * iommufd_device_goes_on - does a device go on with DMA through the kexec?
+ * @idev: The device, whose file is preserved
+ * @session: The session of that file
+ *
+ * Context: in freeze() of the handler of the file.
+ * Return: true if its translation is preserved, by a context in the same session.
+ */
+bool iommufd_device_goes_on(struct iommufd_device *idev, struct luo_file_set *session)
+{
+	struct iommufd_ctx *ictx = idev->ictx;
+	bool preserved;
+	u64 token;
+
+	down_read(&ictx->liveupdate.devices_rwsem);
+	preserved = idev->preserved;
+	up_read(&ictx->liveupdate.devices_rwsem);
+	return preserved && !liveupdate_get_token_outgoing(session, ictx->file, &token);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_goes_on, IOMMUFD);
+
+/**
  * iommufd_liveupdate_next - the next object
  * @ictx: Context, held
  * @id: Of the one before

@@ -3,25 +3,30 @@
  * Live update of vfio-pci devices.
  *
  * A file of a device's character device is carried. While it is preserved the
- * user goes on as before. In the reboot interrupts have to be disabled, and bus
- * mastering is turned off. The next kernel leaves the device alone (see
- * drivers/pci/liveupdate.c); the first one to open it is who gets the file back,
- * and finds it as it was: it is not reset, and what is virtual in its
- * configuration space is what it was.
+ * user goes on as before. In the reboot interrupts have to be disabled. If the
+ * iommufd context that gives the device access to memory is preserved in the same
+ * session the device goes on with DMA, else bus mastering is turned off. The next
+ * kernel leaves the device alone (see drivers/pci/liveupdate.c); the first one to
+ * open it is who gets the file back, and finds it as it was: it is not reset, and
+ * what is virtual in its configuration space is what it was.
  *
  * Invariants:
  *  - what travels is written in freeze(), after which the user can change none
  *    of it;
  *  - until its file is finished, an incoming device is in
  *    &vfio_pci_core_device.incoming, if it was retrieved, and never reset by us:
- *    a close before that puts its state back there.
+ *    a close before that puts its state back there, and ends its DMA;
+ *  - bus mastering is never on while the device's translation is not known.
  */
 #define pr_fmt(fmt) "vfio-pci: live update: " fmt
 
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
+#include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/eventfd.h>
 #include <linux/io.h>
+#include <linux/iommu_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/liveupdate.h>
@@ -144,10 +149,13 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_liveupdate_vdev(args->file);
 	struct pci_dev *pdev = vdev->pdev;
+	struct vfio_pci_ser *ser = args->private_data;
 	const char *busy;
+	bool running;
 	int ret;
 
-	ret = pci_liveupdate_freeze(pdev);
+	running = vfio_liveupdate_goes_on(args->file, args->session);
+	ret = pci_liveupdate_freeze(pdev, running);
 	if (ret)
 		return ret;
 	guard(rwsem_write)(&vdev->frozen_lock);
@@ -163,8 +171,11 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 		return -EIO;
 	}
 	vdev->frozen = true;
-	vfio_pci_liveupdate_save(vdev, args->private_data);
-	pci_clear_master(pdev);
+	vfio_pci_liveupdate_save(vdev, ser);
+	if (running)
+		ser->flags |= VFIO_PCI_SER_RUNNING;
+	else
+		pci_clear_master(pdev);
 	return 0;
 }
 
@@ -187,7 +198,8 @@ VISIBLE_IF_KUNIT bool vfio_pci_ser_is_sane(const struct vfio_pci_ser *ser, size_
 	return (ser->config_size == PCI_CFG_SPACE_SIZE ||
 		ser->config_size == PCI_CFG_SPACE_EXP_SIZE) &&
 	       struct_size(ser, config, ser->config_size) <= size && !ser->reserved &&
-	       !(ser->flags & ~(VFIO_PCI_SER_RESET_WORKS | VFIO_PCI_SER_VIRQ_DISABLED));
+	       !(ser->flags & ~(VFIO_PCI_SER_RESET_WORKS | VFIO_PCI_SER_VIRQ_DISABLED |
+				VFIO_PCI_SER_RUNNING));
 }
 
 static const struct vfio_pci_ser *vfio_pci_liveupdate_find_ser(u64 phys)
@@ -307,6 +319,7 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 		vfio_pci_liveupdate_forget(vfio_pci_liveupdate_vdev(args->file));
 	} else if (pdev) {
 		guard(device)(&pdev->dev);
+		pci_clear_master(pdev);
 		vdev = vfio_pci_liveupdate_bound(pdev);
 		if (vdev)
 			vfio_pci_liveupdate_forget(vdev);
@@ -341,25 +354,103 @@ static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
 	.flbs = vfio_pci_liveupdate_flbs,
 };
 
+/* It was to go on with DMA, but its translation was not taken over. */
+static bool vfio_pci_liveupdate_was_stopped(struct vfio_pci_core_device *vdev)
+{
+	return vdev->incoming->flags & VFIO_PCI_SER_RUNNING &&
+	       !iommu_device_is_preserved(&vdev->pdev->dev);
+}
+
 /**
- * vfio_pci_liveupdate_take_over - a device that was handed over is opened
- * @vdev: the device, enabled, with a configuration space as after a reset
+ * vfio_pci_liveupdate_goes_on - is a device doing DMA that must not be disturbed?
+ * @vdev: the device, which is being opened
  *
  * Context: the lock of the device set is held.
+ * Return: true if it goes on as in the previous kernel.
  */
-void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
+bool vfio_pci_liveupdate_goes_on(struct vfio_pci_core_device *vdev)
+{
+	return vfio_pci_is_incoming(vdev) && vdev->incoming->flags & VFIO_PCI_SER_RUNNING &&
+	       vdev->incoming->command & PCI_COMMAND_MASTER &&
+	       !vfio_pci_liveupdate_was_stopped(vdev);
+}
+
+/**
+ * vfio_pci_liveupdate_saved - the state to go back to when it is closed was saved
+ * @vdev: the device, which is being opened
+ *
+ * There is no bus mastering in it, even if it can't be turned off now.
+ */
+void vfio_pci_liveupdate_saved(struct vfio_pci_core_device *vdev)
+{
+	if (vfio_pci_liveupdate_goes_on(vdev))
+		vdev->pdev->saved_config_space[PCI_COMMAND / 4] &= ~PCI_COMMAND_MASTER;
+}
+
+/**
+ * vfio_pci_liveupdate_failed - a device could not be opened, and was disabled
+ * @vdev: the device
+ *
+ * If it goes on, it has to until somebody can open it.
+ */
+void vfio_pci_liveupdate_failed(struct vfio_pci_core_device *vdev)
+{
+	if (vfio_pci_liveupdate_goes_on(vdev))
+		pci_set_master(vdev->pdev);
+}
+
+static void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
 {
 	const struct vfio_pci_ser *ser = vdev->incoming;
 	u16 command;
 
-	lockdep_assert_held(&vdev->vdev.dev_set->lock);
 	memcpy(vdev->vconfig, ser->config, ser->config_size);
 	vdev->virq_disabled = ser->flags & VFIO_PCI_SER_VIRQ_DISABLED;
 	/* INTx is ours to disable; all else is as the user has left it. */
 	pci_read_config_word(vdev->pdev, PCI_COMMAND, &command);
 	command &= PCI_COMMAND_INTX_DISABLE;
 	command |= ser->command & ~PCI_COMMAND_INTX_DISABLE;
+	if (vfio_pci_liveupdate_was_stopped(vdev)) {
+		pci_warn(vdev->pdev, "live update: its DMA was stopped, bus mastering stays off\n");
+		command &= ~PCI_COMMAND_MASTER;
+	}
 	pci_write_config_word(vdev->pdev, PCI_COMMAND, command);
+}
+
+/**
+ * vfio_pci_liveupdate_enabled - a device is opened
+ * @vdev: the device, enabled, with a configuration space as after a reset
+ *
+ * Context: the lock of the device set is held.
+ */
+void vfio_pci_liveupdate_enabled(struct vfio_pci_core_device *vdev)
+{
+	bool incoming = vfio_pci_is_incoming(vdev);
+
+	if (incoming)
+		vfio_pci_liveupdate_take_over(vdev);
+	guard(mutex)(&vdev->igate);
+	bitmap_zero(vdev->interrupts_owed, PCI_MSIX_FLAGS_QSIZE + 1);
+	if (incoming)
+		bitmap_fill(vdev->interrupts_owed, PCI_MSIX_FLAGS_QSIZE + 1);
+}
+
+/**
+ * vfio_pci_liveupdate_armed - a vector of MSI or MSI-X has a user
+ * @vdev: the device
+ * @vector: which one
+ * @trigger: what its user waits for
+ *
+ * Interrupts could not get through from when they were disabled in the previous
+ * kernel until now. So each vector gets one, which is spurious at worst.
+ */
+void vfio_pci_liveupdate_armed(struct vfio_pci_core_device *vdev, unsigned int vector,
+			       struct eventfd_ctx *trigger)
+{
+	lockdep_assert_held(&vdev->igate);
+	if (vector <= PCI_MSIX_FLAGS_QSIZE &&
+	    __test_and_clear_bit(vector, vdev->interrupts_owed))
+		eventfd_signal(trigger);
 }
 
 /**

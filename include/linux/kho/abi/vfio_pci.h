@@ -11,6 +11,7 @@
 
 #define VFIO_PCI_SER_RESET_WORKS	BIT(0)	/* the device can be reset */
 #define VFIO_PCI_SER_VIRQ_DISABLED	BIT(1)	/* the user has disabled INTx */
+#define VFIO_PCI_SER_RUNNING		BIT(2)	/* goes on with DMA meanwhile */
 
 /**
  * struct vfio_pci_ser - a vfio-pci device
