@@ -70,6 +70,7 @@ struct iommu_liveupdate_device {
  * @list: of all of them
  * @ser: what it was
  * @end: behind the last address that is mapped in it; by the driver
+ * @mapped: bytes that are mapped in it; by the driver
  * @status: 0: not looked at; 1: its tables are ours; or why they can't be trusted
  * @domain: what was made of it, or NULL
  * @finished: nothing of it is live any more, unless its user has it
@@ -78,6 +79,7 @@ struct iommu_liveupdate_in_domain {
 	struct list_head list;
 	struct iommu_domain_ser ser;
 	u64 end;
+	u64 mapped;
 	int status;
 	struct iommu_domain *domain;
 	bool finished;
@@ -114,13 +116,14 @@ struct iommu_liveupdate_in {
  * @device_is_live: was the translation for this device taken over?
  * @device_block: it is not to be any more; nothing else is attached
  * @domain_restore: make a domain of tables that are ours
+ * @domain_lookup: what is mapped in a domain that was restored?
  * @domain_put_back: undo @domain_restore; its tables stay
  * @domain_is_live: does hardware use a domain, for devices that are not attached
  *	to what was made of it?
  * @domain_finish: drop what @domain_restore has for the devices to come. If
  *	there is no domain, free the tables.
  *
- * All but @device_is_live and @device_block are called under
+ * All but @device_is_live, @device_block and @domain_lookup are called under
  * iommu_liveupdate_lock; @device_block under the mutex of the group.
  */
 struct iommu_liveupdate_ops {
@@ -135,6 +138,8 @@ struct iommu_liveupdate_ops {
 	struct iommu_domain *(*domain_restore)(struct iommu_liveupdate_in *in,
 					       struct iommu_liveupdate_in_domain *domain,
 					       struct device *dev);
+	size_t (*domain_lookup)(struct iommu_domain *domain, unsigned long iova,
+				phys_addr_t *phys, int *prot);
 	void (*domain_put_back)(struct iommu_liveupdate_in_domain *domain);
 	bool (*domain_is_live)(struct iommu_liveupdate_in *in,
 			       struct iommu_liveupdate_in_domain *domain);

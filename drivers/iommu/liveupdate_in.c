@@ -356,6 +356,38 @@ struct iommu_domain *iommu_domain_restore(u64 id, struct device *dev)
 EXPORT_SYMBOL_GPL(iommu_domain_restore);
 
 /**
+ * iommu_domain_mapped - how much is mapped in a domain of before?
+ * @domain: what iommu_domain_restore() has made, as it was
+ *
+ * Return: bytes.
+ */
+u64 iommu_domain_mapped(struct iommu_domain *domain)
+{
+	struct iommu_liveupdate_in_domain *entry;
+
+	guard(mutex)(&iommu_liveupdate_lock);
+	entry = iommu_liveupdate_find_made(domain);
+	return entry ? entry->mapped : 0;
+}
+EXPORT_SYMBOL_GPL(iommu_domain_mapped);
+
+/**
+ * iommu_domain_lookup - what is mapped in a domain of before?
+ * @domain: what iommu_domain_restore() has made; nobody changes it meanwhile
+ * @iova: where
+ * @phys: out: what is there
+ * @prot: out: %IOMMU_READ, %IOMMU_WRITE
+ *
+ * Return: for how many bytes that is so, at least; 0 if nothing is there.
+ */
+size_t iommu_domain_lookup(struct iommu_domain *domain, unsigned long iova, phys_addr_t *phys,
+			   int *prot)
+{
+	return domain->owner->liveupdate->domain_lookup(domain, iova, phys, prot);
+}
+EXPORT_SYMBOL_GPL(iommu_domain_lookup);
+
+/**
  * iommu_liveupdate_free_domain - a domain is about to be freed
  * @domain: any domain; no device is attached to it
  *

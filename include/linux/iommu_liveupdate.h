@@ -25,6 +25,9 @@ void iommu_device_unpreserve(struct device *dev);
 /* Of the previous kernel. */
 bool iommu_device_is_preserved(struct device *dev);
 struct iommu_domain *iommu_domain_restore(u64 id, struct device *dev);
+u64 iommu_domain_mapped(struct iommu_domain *domain);
+size_t iommu_domain_lookup(struct iommu_domain *domain, unsigned long iova, phys_addr_t *phys,
+			   int *prot);
 void iommu_domain_finish(u64 id);
 
 /* Hooks of the IOMMU core, the first one apart under the mutex of the group. */

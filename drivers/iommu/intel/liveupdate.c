@@ -357,6 +357,7 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.device_is_live = intel_liveupdate_device_is_live,
 	.device_block = intel_liveupdate_device_block,
 	.domain_restore = intel_liveupdate_domain_restore,
+	.domain_lookup = intel_liveupdate_domain_lookup,
 	.domain_put_back = intel_liveupdate_domain_put_back,
 	.domain_is_live = intel_liveupdate_domain_is_live,
 	.domain_finish = intel_liveupdate_domain_finish,

@@ -35,6 +35,7 @@ struct intel_liveupdate_out {
  * @superpages: pages that may be larger, BIT(0): 2 MiB, BIT(1): 1 GiB
  * @snoop: each entry for memory has %DMA_PTE_SNP, or none
  * @end: out: behind the last address that is mapped
+ * @mapped: out: bytes that are
  * @seen: page frame of each table, with its level
  * @nr_seen: entries in it
  */
@@ -45,6 +46,7 @@ struct intel_liveupdate_tables {
 	unsigned int superpages;
 	bool snoop;
 	u64 end;
+	u64 mapped;
 	struct xarray seen;
 	u64 nr_seen;
 };
@@ -59,9 +61,20 @@ int intel_liveupdate_walk(struct dma_pte *table, unsigned int level,
 /* liveupdate_in.c */
 bool intel_liveupdate_device_is_live(struct device *dev);
 void intel_liveupdate_device_block(struct device *dev);
+
+/* liveupdate_domain.c */
+static inline bool intel_liveupdate_is_copied(struct intel_iommu *iommu, u16 rid)
+{
+	return context_copied(iommu, rid >> 8, rid & 0xff);
+}
+
+struct intel_iommu *intel_liveupdate_find_iommu(const struct iommu_liveupdate_in *in, u32 unit);
+unsigned int intel_liveupdate_width(const struct intel_iommu *iommu, unsigned int levels);
 struct iommu_domain *
 intel_liveupdate_domain_restore(struct iommu_liveupdate_in *in,
 				struct iommu_liveupdate_in_domain *entry, struct device *dev);
+size_t intel_liveupdate_domain_lookup(struct iommu_domain *base, unsigned long iova,
+				      phys_addr_t *phys, int *prot);
 void intel_liveupdate_domain_put_back(struct iommu_liveupdate_in_domain *entry);
 bool intel_liveupdate_domain_is_live(struct iommu_liveupdate_in *in,
 				     struct iommu_liveupdate_in_domain *entry);

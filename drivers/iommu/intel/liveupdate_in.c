@@ -36,11 +36,6 @@
 
 #define NR_BUSES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 
-static bool is_copied(struct intel_iommu *iommu, u16 rid)
-{
-	return context_copied(iommu, PCI_BUS_NUM(rid), rid & 0xff);
-}
-
 static struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
 					const struct intel_iommu *iommu)
 {
@@ -50,19 +45,6 @@ static struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
 		if (in->units[i].base == iommu->reg_phys)
 			return &in->units[i];
 	return NULL;
-}
-
-static struct intel_iommu *find_iommu(const struct iommu_liveupdate_in *in, u32 unit)
-{
-	struct dmar_drhd_unit *drhd;
-	struct intel_iommu *iommu, *found = NULL;
-
-	rcu_read_lock();
-	for_each_active_iommu(iommu, drhd)
-		if (iommu->reg_phys == in->units[unit].base)
-			found = iommu;
-	rcu_read_unlock();
-	return found;
 }
 
 /* What an entry has to be. */
@@ -92,16 +74,6 @@ static bool is_in_tables(const struct iommu_unit_ser *unit,
 	return context->lo == expected.lo && context->hi == expected.hi;
 }
 
-/* The width of addresses that a unit can make of so many levels, or 0. */
-static unsigned int unit_width(const struct intel_iommu *iommu, unsigned int levels)
-{
-	int agaw = (int)levels - 2;
-
-	if (agaw < 1 || agaw > iommu->agaw || !(cap_sagaw(iommu->cap) & BIT(agaw)))
-		return 0;
-	return min_t(unsigned int, agaw_to_width(agaw), cap_mgaw(iommu->cap));
-}
-
 static int read_tables(struct intel_iommu *iommu, struct iommu_liveupdate_in_domain *domain)
 {
 	struct intel_liveupdate_tables tables = {
@@ -119,13 +91,14 @@ static int read_tables(struct intel_iommu *iommu, struct iommu_liveupdate_in_dom
 		ret = intel_liveupdate_claim_tables(&tables);
 	xa_destroy(&tables.seen);
 	domain->end = tables.end;
+	domain->mapped = tables.mapped;
 	return ret;
 }
 
 /* Can a unit go on with a domain? Its tables are looked at once. */
 static bool domain_is_sane(struct intel_iommu *iommu, struct iommu_liveupdate_in_domain *domain)
 {
-	unsigned int width = unit_width(iommu, domain->ser.levels);
+	unsigned int width = intel_liveupdate_width(iommu, domain->ser.levels);
 
 	if (!width || (domain->ser.flags & IOMMU_DOMAIN_SER_SNOOP && !ecap_sc_support(iommu->ecap)))
 		return false;
@@ -278,7 +251,7 @@ static void quiet_device(struct pci_dev *pdev, struct intel_iommu *iommu)
 		return;
 	drhd = dmar_find_matched_drhd_unit(pdev);
 	if (!drhd || (iommu && drhd->iommu != iommu) ||
-	    (drhd->iommu && is_copied(drhd->iommu, pci_dev_id(pdev))))
+	    (drhd->iommu && intel_liveupdate_is_copied(drhd->iommu, pci_dev_id(pdev))))
 		return;
 	pci_info(pdev, "bus mastering is turned off, it is not known what it may reach\n");
 	pci_clear_master(pdev);
@@ -386,7 +359,7 @@ bool intel_liveupdate_is_cut_off(struct device *dev)
 
 static int alias_is_copied(struct pci_dev *pdev, u16 alias, void *data)
 {
-	return is_copied(data, alias);
+	return intel_liveupdate_is_copied(data, alias);
 }
 
 /**
@@ -465,174 +438,6 @@ void intel_liveupdate_device_block(struct device *dev)
 		pci_for_each_dma_alias(to_pci_dev(dev), block_requester, info->iommu);
 }
 
-/* The units that have a number reserved for a domain hold a reference, by it. */
-static int hold_unit(struct dmar_domain *domain, struct intel_iommu *iommu, u16 did)
-{
-	struct iommu_domain_info *info;
-	int ret;
-
-	if (xa_load(&domain->iommu_array, iommu->seq_id))
-		return 0;
-	info = kzalloc(sizeof(*info), GFP_KERNEL);
-	if (!info)
-		return -ENOMEM;
-	info->refcnt = 1;
-	info->did = did;
-	info->iommu = iommu;
-	ret = xa_err(xa_store(&domain->iommu_array, iommu->seq_id, info, GFP_KERNEL));
-	if (ret)
-		kfree(info);
-	return ret;
-}
-
-static int hold_units(struct iommu_liveupdate_in *in,
-		      const struct iommu_liveupdate_in_domain *entry, struct dmar_domain *domain)
-{
-	const struct iommu_requester_ser *ser;
-	struct intel_iommu *iommu;
-	size_t i;
-	int ret;
-
-	for_each_set_bit(i, in->taken, in->nr_requesters) {
-		ser = &in->requesters[i];
-		iommu = ser->domain == entry->ser.id ? find_iommu(in, ser->unit) : NULL;
-		if (!iommu)
-			continue;
-		ret = hold_unit(domain, iommu, ser->hw_domain);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/* Not the tables, nor the numbers. */
-static void free_domain(struct dmar_domain *domain)
-{
-	struct iommu_domain_info *info;
-	unsigned long i;
-
-	xa_for_each(&domain->iommu_array, i, info) {
-		xa_erase(&domain->iommu_array, i);
-		kfree(info);
-	}
-	kfree(domain->qi_batch);
-	kfree(domain);
-}
-
-/**
- * intel_liveupdate_domain_restore - see &struct iommu_liveupdate_ops
- * @in: all that was handed over
- * @entry: the domain, whose tables are ours
- * @dev: a device that was attached to it
- *
- * Return: the domain, or ERR_PTR() of -ENOMEM or -EINVAL.
- */
-struct iommu_domain *
-intel_liveupdate_domain_restore(struct iommu_liveupdate_in *in,
-				struct iommu_liveupdate_in_domain *entry, struct device *dev)
-{
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-	struct iommu_domain *base;
-	struct dmar_domain *domain;
-	int ret;
-
-	base = intel_iommu_ops.domain_alloc_user(dev, 0, NULL, NULL);
-	if (IS_ERR(base))
-		return base;
-	domain = to_dmar_domain(base);
-	iommu_free_page(domain->pgd);
-	domain->pgd = phys_to_virt(entry->ser.root);
-	domain->agaw = entry->ser.levels - 2;
-	domain->gaw = unit_width(info->iommu, entry->ser.levels);
-	domain->max_addr = entry->end;
-	domain->has_mappings = entry->end;
-	domain->force_snooping = entry->ser.flags & IOMMU_DOMAIN_SER_SNOOP;
-	domain->set_pte_snp = domain->force_snooping;
-	ret = hold_units(in, entry, domain);
-	if (ret) {
-		free_domain(domain);
-		return ERR_PTR(ret);
-	}
-	domain_update_iommu_cap(domain);
-	return base;
-}
-
-/**
- * intel_liveupdate_domain_put_back - see &struct iommu_liveupdate_ops
- * @entry: the domain, which no device is attached to
- */
-void intel_liveupdate_domain_put_back(struct iommu_liveupdate_in_domain *entry)
-{
-	struct dmar_domain *domain = to_dmar_domain(entry->domain);
-
-	entry->end = max(entry->end, domain->max_addr);
-	free_domain(domain);
-}
-
-/**
- * intel_liveupdate_domain_is_live - see &struct iommu_liveupdate_ops
- * @in: all that was handed over
- * @entry: the domain
- *
- * Return: true if a unit uses it for a device that nothing is attached to.
- */
-bool intel_liveupdate_domain_is_live(struct iommu_liveupdate_in *in,
-				     struct iommu_liveupdate_in_domain *entry)
-{
-	const struct iommu_requester_ser *ser;
-	struct intel_iommu *iommu;
-	size_t i;
-
-	for_each_set_bit(i, in->taken, in->nr_requesters) {
-		ser = &in->requesters[i];
-		iommu = ser->domain == entry->ser.id ? find_iommu(in, ser->unit) : NULL;
-		if (iommu && is_copied(iommu, ser->rid))
-			return true;
-	}
-	return false;
-}
-
-/* Let go of one unit: the number is free, unless a device is attached. */
-static void drop_unit(struct iommu_liveupdate_in_domain *entry, struct intel_iommu *iommu, u16 did)
-{
-	if (entry->domain) {
-		domain_detach_iommu(to_dmar_domain(entry->domain), iommu);
-		return;
-	}
-	spin_lock(&iommu->lock);
-	clear_bit(did, iommu->domain_ids);
-	spin_unlock(&iommu->lock);
-}
-
-/**
- * intel_liveupdate_domain_finish - see &struct iommu_liveupdate_ops
- * @in: all that was handed over
- * @entry: the domain, whose tables are ours; no device is live
- */
-void intel_liveupdate_domain_finish(struct iommu_liveupdate_in *in,
-				    struct iommu_liveupdate_in_domain *entry)
-{
-	const struct iommu_requester_ser *ser;
-	struct intel_iommu *iommu;
-	size_t i, j;
-
-	for_each_set_bit(i, in->taken, in->nr_requesters) {
-		ser = &in->requesters[i];
-		if (ser->domain != entry->ser.id)
-			continue;
-		/* Once for each unit. */
-		for (j = 0; j < i; j++)
-			if (test_bit(j, in->taken) && in->requesters[j].unit == ser->unit &&
-			    in->requesters[j].domain == ser->domain)
-				break;
-		iommu = j == i ? find_iommu(in, ser->unit) : NULL;
-		if (iommu)
-			drop_unit(entry, iommu, ser->hw_domain);
-	}
-	if (!entry->domain)
-		intel_liveupdate_free_tables(entry->ser.root, entry->ser.levels);
-}
-
 /* Without remapping of interrupts in this kernel the unit has the table for ever. */
 static void free_old_interrupts(struct intel_iommu *iommu, const struct iommu_unit_ser *unit)
 {
@@ -665,7 +470,7 @@ static int __init intel_liveupdate_free_old(void)
 	guard(mutex)(&iommu_liveupdate_lock);
 	in = iommu_liveupdate_get_in();
 	for (i = 0; in && i < in->nr_units; i++) {
-		iommu = find_iommu(in, i);
+		iommu = intel_liveupdate_find_iommu(in, i);
 		if (!iommu || !iommu->root_entry || !in->units[i].root)
 			continue;
 		free_old_root(iommu, &in->units[i]);

@@ -96,6 +96,7 @@ static int check_shape(struct intel_liveupdate_tables *tables, u64 phys, unsigne
 			if (!leaf_is_sane(tables, val, level))
 				return -EBADMSG;
 			tables->end = max(tables->end, (pfn + pages_of(level)) << VTD_PAGE_SHIFT);
+			tables->mapped += pages_of(level) << VTD_PAGE_SHIFT;
 			continue;
 		}
 		if ((val & ~PTE_ADDRESS) != PTE_RW)
@@ -154,6 +155,7 @@ int intel_liveupdate_check_tables(struct intel_liveupdate_tables *tables)
 	int ret;
 
 	tables->end = 0;
+	tables->mapped = 0;
 	tables->nr_seen = 0;
 	ret = check_shape(tables, tables->root, tables->levels, 0);
 	if (ret)

@@ -5,7 +5,8 @@
  *
  * retrieve() makes all of a context but its devices, which are bound by their drivers
  * as ever, and get their IDs again. Page tables have what they had: pages are pinned
- * and compared with what is mapped, nothing is mapped.
+ * and compared with what is mapped, with what access, and nothing is mapped. There must
+ * not be anything else in a page table.
  *
  * Invariants:
  *  - until it is finished, nothing is mapped or unmapped in any page table of a
@@ -60,6 +61,20 @@ static struct iommu_domain *restore_domain(struct iommufd_incoming *in,
 	return domain;
 }
 
+/* All that is mapped was found in the domain: if it has as much, it has nothing else. */
+static u64 mapped_in(struct io_pagetable *iopt)
+{
+	struct iopt_area *area;
+	u64 mapped = 0;
+
+	down_read(&iopt->iova_rwsem);
+	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX))
+		mapped += iopt_area_length(area);
+	up_read(&iopt->iova_rwsem);
+	return mapped;
+}
+
 static int restore_hwpt(struct iommufd_incoming *in, struct iommufd_incoming_hwpt *incoming)
 {
 	const struct iommufd_hwpt_ser *ser = &incoming->ser;
@@ -87,6 +102,10 @@ static int restore_hwpt(struct iommufd_incoming *in, struct iommufd_incoming_hwp
 	if (rc)
 		goto err_abort;
 	list_add_tail(&hwpt->hwpt_item, &ioas->hwpt_list);
+	if (iommu_domain_mapped(hwpt->common.domain) != mapped_in(&ioas->iopt)) {
+		rc = -EBADMSG;
+		goto err_abort;
+	}
 	iommufd_incoming_move(in->ictx, &hwpt->common.obj, ser->id);
 	refcount_inc(&hwpt->common.obj.users);
 	iommufd_object_finalize(in->ictx, &hwpt->common.obj);
