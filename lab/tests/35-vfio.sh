@@ -48,6 +48,9 @@ console vfio-gone "a device is described by nonsense"
 
 # With its iommufd: the page table is the same one. And if it can't be.
 APPEND="$kexec luo.hops=2 luo.only=whole" vm_run vfio-whole "luo: mode vfio-kexec stage 2: 0"
+# Off for a moment, and a device that goes on could send any interrupt.
+check "vfio-whole: interrupts are remapped all the time" \
+	sh -c "! grep 'remapping was enabled.*not in kdump mode' '$LOGS/vfio-whole.console'"
 APPEND="$kexec luo.hops=1 luo.only=torn" vm_run vfio-torn "luo: mode vfio-kexec stage 1: 0"
 console vfio-torn "page table 3 can't be taken over: -74"
 console vfio-torn "nobody has attached it: it is blocked"
