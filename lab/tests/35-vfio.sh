@@ -18,7 +18,7 @@ QEMU_EXTRA+=" -device xio3130-downstream,id=down,bus=switch,chassis=3,slot=3"
 QEMU_EXTRA+=" -drive if=none,id=disk,format=raw,snapshot=on,file=$disk -device nvme,bus=down,drive=disk,serial=1"
 QEMU_EXTRA+=" -device pcie-root-port,id=rp3,chassis=4,slot=4,addr=08.0 -device nvme-subsys,id=nvm"
 QEMU_EXTRA+=" -device nvme,bus=rp3,subsys=nvm,serial=2,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2"
-QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0"
+QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0 -device qemu-xhci,addr=09.0"
 QEMU_EXTRA+=" -device edu,bus=bridge,addr=01.0 -device edu,bus=bridge,addr=02.0"
 export QEMU_EXTRA
 

@@ -86,6 +86,72 @@ static void torn_after(void)
 	carried_stop(&torn);
 }
 
+/* A USB controller that runs: the kernel stops those that it finds. */
+#define XHCI_VENDOR		0x1b36
+#define XHCI_DEVICE		0x000d
+#define XHCI_CAPLENGTH		0xff
+#define XHCI_COMMAND		0
+#define XHCI_RUN		1
+#define XHCI_STATUS		4
+#define XHCI_HALTED		1
+
+/* They are behind those that tell what it can do. */
+static void *xhci_registers(struct vfio_device *device)
+{
+	char *base = device->bars[0].mem;
+
+	return base + (mmio_read32(base, 0) & XHCI_CAPLENGTH);
+}
+
+static void xhci_open(struct vfio_device *device, int fd)
+{
+	static struct iommu iommu;
+	char address[PCI_ADDRESS_SIZE];
+
+	CHECK_EQ(pci_find(XHCI_VENDOR, XHCI_DEVICE, 0, address), 0);
+	if (fd < 0) {
+		CHECK_EQ(pci_bind(address, "vfio-pci"), 0);
+		fd = vfio_cdev_open(address);
+	}
+	CHECK(fd >= 0);
+	CHECK_EQ(vfio_adopt(device, address, fd), 0);
+	CHECK_EQ(iommu_open(&iommu), 0);
+	CHECK_EQ(vfio_start(device, &iommu), 0);
+	CHECK(device->bars[0].mem);
+}
+
+static bool xhci_runs(struct vfio_device *device)
+{
+	void *registers = xhci_registers(device);
+
+	return mmio_read32(registers, XHCI_COMMAND) & XHCI_RUN &&
+	       !(mmio_read32(registers, XHCI_STATUS) & XHCI_HALTED);
+}
+
+static void xhci_before(void)
+{
+	struct vfio_device device;
+
+	xhci_open(&device, -1);
+	CHECK(!xhci_runs(&device));
+	mmio_write32(xhci_registers(&device), XHCI_COMMAND, XHCI_RUN);
+	CHECK(xhci_runs(&device));
+	one_before("xhci", TOKEN_DEVICE, device.fd);
+}
+
+static void xhci_after(void)
+{
+	struct vfio_device device;
+	int session, fd = one_after("xhci", TOKEN_DEVICE, &session);
+
+	xhci_open(&device, fd);
+	CHECK(xhci_runs(&device));
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	CHECK(xhci_runs(&device));
+	vfio_close(&device);
+}
+
 /* Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. */
 static void retrieve_without_memory(struct carried *carried, uint64_t token)
 {
@@ -353,6 +419,7 @@ const struct scenario scenarios[] = {
 	{ "e1000e_behind_a_root_port_pitfall_21", e1000e_before, e1000e_after },
 	{ "nvme_behind_a_switch_pitfall_22", nvme_before, nvme_after },
 	{ "two_in_a_group", group_before, group_after },
+	{ "xhci_goes_on_pitfall_22", xhci_before, xhci_after },
 	{ "iommufd_without_devices_pitfall_32", iommufd_before, iommufd_after, .special = 1 },
 	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
