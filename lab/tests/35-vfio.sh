@@ -51,6 +51,7 @@ APPEND="$kexec luo.hops=2 luo.only=whole" vm_run vfio-whole "luo: mode vfio-kexe
 # Off for a moment, and a device that goes on could send any interrupt.
 check "vfio-whole: interrupts are remapped all the time" \
 	sh -c "! grep 'remapping was enabled.*not in kdump mode' '$LOGS/vfio-whole.console'"
+APPEND="$kexec luo.hops=12 luo.only=lost" vm_run vfio-lost "luo: mode vfio-kexec stage 12: 0"
 APPEND="$kexec luo.hops=1 luo.only=torn" vm_run vfio-torn "luo: mode vfio-kexec stage 1: 0"
 console vfio-torn "page table 3 can't be taken over: -74"
 console vfio-torn "nobody has attached it: it is blocked"

@@ -55,6 +55,22 @@ static struct carried torn = {
 	.name = "torn", .ops = &edu_ops, .iova = 0x1600000, .with_iommufd = true,
 };
 
+/* It is given up with its device, which is an ordinary one then. */
+static void context_is_lost(struct carried *carried, int session, int error)
+{
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), -EBUSY);
+	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), error);
+	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), error);
+	CHECK_EQ(luo_finish(session), -EBUSY);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), 0);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	carried_start(carried);
+	carried_work(carried, true);
+	carried_stop(carried);
+}
+
 static void torn_before(void)
 {
 	before(&torn);
@@ -70,20 +86,9 @@ static void torn_after(void)
 	CHECK_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, CARRIED_FROM,
 			   LUO_PAGE), 0);
 	CHECK_EQ(luo_file_fill(fd, CARRIED_FROM, LUO_PAGE, 1), 0);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), -EBUSY);
-	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), -EBADMSG);
-	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), -EBADMSG);
-	CHECK_EQ(luo_finish(session), -EBUSY);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), 0);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
-	CHECK_EQ(luo_finish(session), 0);
-	close(session);
+	context_is_lost(&torn, session, -EBADMSG);
 	CHECK(luo_file_is_filled(fd, CARRIED_FROM, LUO_PAGE, 1));
 	close(fd);
-	/* It is an ordinary device. */
-	carried_start(&torn);
-	carried_work(&torn, true);
-	carried_stop(&torn);
 }
 
 /* A USB controller that runs: the kernel stops those that it finds. */
@@ -414,6 +419,57 @@ static void gone_after(void)
 	carried_stop(&nvme);
 }
 
+/* The context is the third file. Records are behind the 16 bytes that begin their block. */
+#define CONTEXT		"LUO.preserved-data/0/16/80/192"
+#define IOAS		CONTEXT "/8"
+#define PAGES		CONTEXT "/40"
+#define AREA		CONTEXT "/56"
+#define HWPT		CONTEXT "/72"
+#define BOUND		CONTEXT "/88"
+
+/* One for each hop. */
+static const struct {
+	const char *what;
+	const char *write;
+	int error;
+} context_damages[] = {
+	{ "another version of it", CONTEXT ":0^1", -EIO },
+	{ "it is elsewhere", "LUO.preserved-data/0/16/80:192^0x800", -EIO },
+	{ "more address spaces", CONTEXT ":16^2", -EIO },
+	{ "areas that are none", CONTEXT ":56^0x1000000", -EIO },
+	{ "a reserved ID", IOAS ":16=0", -EIO },
+	{ "another memfd", PAGES ":16^0x40", -EIO },
+	{ "other pages of it", PAGES ":24^0x10", -EIO },
+	{ "mapped elsewhere", AREA ":16^0x100000000", -EBADMSG },
+	{ "less is mapped", AREA ":24=0x10000", -EBADMSG },
+	{ "less access", AREA ":48^0x200000000", -EBADMSG },
+	{ "no such domain", HWPT ":16^0x40", -EIO },
+	{ "another device", BOUND ":24^0x800000000", -EIO },
+};
+
+static struct carried lost = {
+	.name = "lost", .ops = &edu_ops, .iova = 0x1600000, .with_iommufd = true,
+};
+
+static void lost_before(void)
+{
+	CHECK(stage < ARRAY_SIZE(context_damages));
+	printf("# %s\n", context_damages[stage].what);
+	before(&lost);
+	CHECK_EQ(luo_write(DAMAGE_WRITE, context_damages[stage].write), 0);
+}
+
+static void lost_after(void)
+{
+	int session = luo_retrieve_session(dev, lost.name), fd;
+
+	CHECK(session >= 0);
+	fd = luo_retrieve(session, TOKEN_AREA);
+	CHECK(fd >= 0);
+	context_is_lost(&lost, session, context_damages[stage - 1].error);
+	close(fd);
+}
+
 const struct scenario scenarios[] = {
 	{ "edu_on_the_root_bus", edu_before, edu_after },
 	{ "e1000e_behind_a_root_port_pitfall_21", e1000e_before, e1000e_after },
@@ -425,6 +481,7 @@ const struct scenario scenarios[] = {
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
 	{ "whole_with_its_context", whole_before, whole_after, .special = 1 },
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
+	{ "lost_is_a_context", lost_before, lost_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };
