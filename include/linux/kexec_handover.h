@@ -55,6 +55,7 @@ void kho_memory_open(void);
 void kho_scratch_reserve(void);
 void kho_scratch_mark(void);
 int kho_fill_kimage(struct kimage *image);
+bool kho_is_in_image(const struct kimage *image);
 int kho_check_image(void);
 int kho_cmdline_off(const struct kimage *image, const char *option);
 int kho_walk_scratch(struct kexec_buf *kbuf,
@@ -73,6 +74,11 @@ static inline bool is_kho_boot(void)
 }
 
 static inline bool kho_was_refused(void)
+{
+	return false;
+}
+
+static inline bool kho_is_in_image(const struct kimage *image)
 {
 	return false;
 }

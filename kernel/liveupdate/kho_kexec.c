@@ -100,6 +100,17 @@ int kho_fill_kimage(struct kimage *image)
 }
 
 /**
+ * kho_is_in_image - does an image get a handover?
+ * @image: of kexec_file_load(), after kho_fill_kimage()
+ *
+ * Return: true if so.
+ */
+bool kho_is_in_image(const struct kimage *image)
+{
+	return image->kho.fdt;
+}
+
+/**
  * kho_check_image - will the loaded image get the handover?
  *
  * Context: the kexec lock is held.
