@@ -30,6 +30,8 @@ run() {
 
 APPEND="" QEMU_EXTRA="" run running 3
 
-# Interrupts are not remapped, and entries are cached that are not there.
-APPEND="luo.next=intremap=off intremap=off" \
+# Interrupts are not remapped, which vfio has to be told is fine, and entries are cached
+# that are not there.
+unsafe="intremap=off,iommufd.allow_unsafe_interrupts=1"
+APPEND="luo.next=$unsafe ${unsafe/,/ }" \
 	QEMU_EXTRA="-global intel-iommu.caching-mode=on" run running-intremap-off 1
