@@ -29,14 +29,14 @@ vm_run() {
 	echo "# $name took $((SECONDS - start)) s"
 }
 
-# frames_start NAME: lab/frames.py, with what it says in out/log/NAME.frames and its
+# frames_start NAME ARGS...: lab/frames.py, with what it says in out/log/NAME.frames and its
 # process id in $frames. The -netdev for QEMU is in $netdev.
 frames_start() {
 	local ports=$LOGS/$1.ports ours theirs
 
 	mkdir -p "$LOGS"
 	rm -f "$ports"
-	"$REPO/lab/frames.py" "$ports" --seconds "${TIMEOUT:-300}" >"$LOGS/$1.frames" 2>&1 &
+	"$REPO/lab/frames.py" "$ports" --seconds "${TIMEOUT:-300}" "${@:2}" >"$LOGS/$1.frames" 2>&1 &
 	frames=$!
 	until [ -e "$ports" ]; do
 		kill -0 "$frames" || return 1
@@ -134,6 +134,12 @@ vm_selftest() {
 vm_vfio() {
 	selftests_build || return 1
 	selftests_initrd vfio "$OUT"/selftests-vfio/{vfio_{pci_test,liveupdate_test,kexec},iommu_kexec}
+}
+
+# vm_dma_demo: build the selftests, and print the name of an initramfs with dma_demo.
+vm_dma_demo() {
+	selftests_build || return 1
+	selftests_initrd dma-demo "$OUT/selftests-vfio/dma_demo"
 }
 
 # vm_iommufd: build the selftests, and print the name of an initramfs with those of

@@ -45,8 +45,9 @@ struct running_device {
 struct running_notes {
 	uint32_t ioas[RUNNING_SPACES];
 	uint32_t devices[RUNNING_DEVICES];
-	/* for the scenario */
+	/* for who uses it */
 	uint64_t number;
+	char text[128];
 	struct frames frames;
 };
 
