@@ -17,6 +17,7 @@ struct resource;
 
 bool kho_is_enabled(void);
 bool is_kho_boot(void);
+bool kho_was_refused(void);
 const char *kho_previous_release(void);
 
 int kho_preserve_folio(struct folio *folio);
@@ -67,6 +68,11 @@ static inline bool kho_is_enabled(void)
 }
 
 static inline bool is_kho_boot(void)
+{
+	return false;
+}
+
+static inline bool kho_was_refused(void)
 {
 	return false;
 }

@@ -70,6 +70,8 @@ static struct kho_fdt_in {
 	/** @fdt_phys: 0 if there is none, or it is refused */
 	phys_addr_t fdt_phys;
 	const void *fdt;
+	/** @refused: there was one, and this is no crash kernel */
+	bool refused;
 	/** @kexec_count: kexecs since the last cold boot */
 	u32 kexec_count;
 	/** @previous_release: of the previous kernel, empty if not known */
@@ -108,6 +110,20 @@ bool is_kho_boot(void)
 EXPORT_SYMBOL_GPL(is_kho_boot);
 
 /**
+ * kho_was_refused - has a previous kernel handed something over in vain?
+ *
+ * What was preserved is free memory now: devices that have access to it must not
+ * go on.
+ *
+ * Context: early boot, after kho_memory_open().
+ * Return: whether it has.
+ */
+bool __init kho_was_refused(void)
+{
+	return kho_in.refused;
+}
+
+/**
  * kho_previous_release - which kernel was here before?
  *
  * Return: its release, any bytes, or "".
@@ -133,6 +149,7 @@ void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 	    fdt_len != PAGE_SIZE || kho_in.fdt_phys ||
 	    kho_scratch_adopt(scratch_phys, scratch_len)) {
 		pr_err("refused: the boot data name an impossible FDT or scratch\n");
+		kho_in.refused = true;
 		return;
 	}
 	kho_in.fdt_phys = fdt_phys;
@@ -150,6 +167,7 @@ void __init kho_memory_known(void)
 	pr_err("refused: scratch is not memory of this machine\n");
 	kho_scratch_forget();
 	kho_in.fdt_phys = 0;
+	kho_in.refused = true;
 }
 
 /* What does the FDT of the previous kernel say? It is one page. */
@@ -191,8 +209,10 @@ void __init kho_memory_open(void)
 	u64 map_phys;
 
 	/* A crash kernel looks at what is left, it does not continue it. */
-	if (is_kdump_kernel())
+	if (is_kdump_kernel()) {
 		kho_enable = false;
+		kho_in.refused = false;
+	}
 	if (!kho_in.fdt_phys)
 		return;
 
@@ -219,6 +239,7 @@ void __init kho_memory_open(void)
 refuse:
 	kho_scratch_forget();
 	kho_in.fdt_phys = 0;
+	kho_in.refused = !is_kdump_kernel();
 }
 
 /**

@@ -16,6 +16,12 @@ APPEND="$kexec luo.hops=1 luo.only=unclaimed" \
 APPEND="$kexec luo.hops=12 luo.only=damaged" \
 	vm_run iommu-damaged "luo: mode iommu-kexec stage 12: 0"
 
+# Nobody knows what the devices may reach: they stop.
+APPEND="$kexec luo.hops=1 luo.only=lost" vm_run iommu-lost "luo: mode iommu-kexec stage 1: 0"
+check "iommu-lost: it is told" \
+	grep -q "0000:00:04.0: bus mastering is turned off" "$LOGS/iommu-lost.console"
+APPEND="$kexec luo.hops=1 luo.only=astray" vm_run iommu-astray "luo: mode iommu-kexec stage 1: 0"
+
 # It could not go on: no device does.
 APPEND="$kexec luo.hops=1 luo.only=off luo.next=intel_iommu=off" \
 	vm_run iommu-off "luo: mode iommu-kexec stage 1: 0"

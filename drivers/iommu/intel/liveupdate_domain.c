@@ -81,7 +81,9 @@ static int hold_units(struct iommu_liveupdate_in *in,
 
 	for_each_set_bit(i, in->taken, in->nr_requesters) {
 		ser = &in->requesters[i];
-		iommu = ser->domain == entry->ser.id ? intel_liveupdate_find_iommu(in, ser->unit) : NULL;
+		if (ser->domain != entry->ser.id)
+			continue;
+		iommu = intel_liveupdate_find_iommu(in, ser->unit);
 		if (!iommu)
 			continue;
 		ret = hold_unit(domain, iommu, ser->hw_domain);
@@ -206,7 +208,9 @@ bool intel_liveupdate_domain_is_live(struct iommu_liveupdate_in *in,
 
 	for_each_set_bit(i, in->taken, in->nr_requesters) {
 		ser = &in->requesters[i];
-		iommu = ser->domain == entry->ser.id ? intel_liveupdate_find_iommu(in, ser->unit) : NULL;
+		if (ser->domain != entry->ser.id)
+			continue;
+		iommu = intel_liveupdate_find_iommu(in, ser->unit);
 		if (iommu && intel_liveupdate_is_copied(iommu, ser->rid))
 			return true;
 	}

@@ -272,7 +272,7 @@ static void quiet_devices(struct intel_iommu *iommu)
  */
 void intel_liveupdate_quiet_all(void)
 {
-	if (iommu_liveupdate_is_incoming())
+	if (is_kho_boot())
 		quiet_devices(NULL);
 }
 
@@ -305,8 +305,13 @@ bool intel_liveupdate_keeps_interrupts(struct intel_iommu *iommu, bool x2apic)
  */
 bool intel_liveupdate_keeps(struct intel_iommu *iommu)
 {
-	if (!iommu_liveupdate_is_incoming())
+	if (!is_kho_boot())
 		return false;
+	if (!iommu_liveupdate_is_incoming()) {
+		/* Somebody left it on, and what for can't be known. */
+		quiet_devices(iommu);
+		return false;
+	}
 	if (!sm_supported(iommu) && !(dmar_readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT))
 		return true;
 	/* That mode can't be changed while it is translating. */

@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "../../../kernel/liveupdate/kho_mutator.h"
+#include "../liveupdate.h"
 #include "io_pagetable.h"
 #include "iommufd_private.h"
 #include "liveupdate_in.h"
@@ -328,29 +329,47 @@ static void iommufd_test_mutations(struct kunit *test)
 
 /* Page tables. */
 
-/* A domain that maps the memfd from %IOVA on, but for one page. */
+/* A domain that maps the memfd from %IOVA on, but for one page, or not as it should. */
 struct iommufd_test_domain {
 	struct iommu_domain domain;
 	unsigned long other;
+	unsigned long writable;
 	unsigned long unmapped;
 };
 
-static phys_addr_t iommufd_test_iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
+static size_t iommufd_test_lookup(struct iommu_domain *domain, unsigned long iova,
+				  phys_addr_t *phys, int *prot)
 {
 	struct iommufd_test_domain *td = container_of(domain, struct iommufd_test_domain, domain);
 	unsigned long index = (iova - IOVA) >> PAGE_SHIFT;
 	struct page *page;
-	phys_addr_t phys;
 
 	if (index >= FILE_PAGES || index == td->other)
 		return 0;
 	page = shmem_read_mapping_page(iommufd_test_memfd->f_mapping, index);
 	if (IS_ERR(page))
 		return 0;
-	phys = page_to_phys(page) + offset_in_page(iova);
+	*phys = page_to_phys(page) + offset_in_page(iova);
+	*prot = index < 8 && index != td->writable ? IOMMU_READ : IOMMU_WRITE;
 	put_page(page);
-	return phys;
+	return PAGE_SIZE - offset_in_page(iova);
 }
+
+static phys_addr_t iommufd_test_iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
+{
+	phys_addr_t phys;
+	int prot;
+
+	return iommufd_test_lookup(domain, iova, &phys, &prot) ? phys : 0;
+}
+
+static const struct iommu_liveupdate_ops iommufd_test_liveupdate_ops = {
+	.domain_lookup = iommufd_test_lookup,
+};
+
+static const struct iommu_ops iommufd_test_iommu_ops = {
+	.liveupdate = &iommufd_test_liveupdate_ops,
+};
 
 static size_t iommufd_test_unmap(struct iommu_domain *domain, unsigned long iova, size_t pgsize,
 				 size_t pgcount, struct iommu_iotlb_gather *gather)
@@ -373,10 +392,12 @@ static void iommufd_test_adopt(struct kunit *test)
 		.domain = {
 			.type = IOMMU_DOMAIN_UNMANAGED,
 			.ops = &iommufd_test_domain_ops,
+			.owner = &iommufd_test_iommu_ops,
 			.pgsize_bitmap = PAGE_SIZE,
 			.geometry = { .aperture_end = ULONG_MAX },
 		},
 		.other = 5,
+		.writable = FILE_PAGES,
 	};
 	struct iommufd_test_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
 	struct iopt_pages *pages;
@@ -406,6 +427,11 @@ static void iommufd_test_adopt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBADMSG, iopt_table_add_domain(&ioas->iopt, &td.domain));
 	KUNIT_EXPECT_EQ(test, pages->npinned, 0);
 	td.other = FILE_PAGES;
+	/* More access than there was. */
+	td.writable = 3;
+	KUNIT_EXPECT_EQ(test, -EBADMSG, iopt_table_add_domain(&ioas->iopt, &td.domain));
+	KUNIT_EXPECT_EQ(test, pages->npinned, 0);
+	td.writable = FILE_PAGES;
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, 0, iopt_table_add_domain(&ioas->iopt, &td.domain));
 		KUNIT_EXPECT_EQ(test, pages->npinned, FILE_PAGES);

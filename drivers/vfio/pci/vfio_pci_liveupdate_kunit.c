@@ -37,7 +37,7 @@ static void vfio_pci_test_ser(struct kunit *test)
 	BAD(config_size, 4097);
 	BAD(config_size, U16_MAX);
 	BAD(reserved, 1);
-	BAD(flags, BIT(2));
+	BAD(flags, BIT(3));
 	BAD(flags, U32_MAX);
 #undef BAD
 }

@@ -12,8 +12,11 @@
  *	off		the next kernel is told to turn IOMMUs off
  *	scalable	the next kernel is told to use scalable mode
  *	refused		there is no kexec: scalable mode is on
+ *	lost		the next kernel refuses all that is handed over
+ *	astray		it finds memory, but not what for
  */
 #define _GNU_SOURCE
+#include <linux/pci_regs.h>
 #include <sys/ioctl.h>
 
 #include "../liveupdate/luo_fault.h"
@@ -23,6 +26,7 @@
 #define TEST_COMMAND	_IO('L', 0x20)
 #define TOKEN		1
 #define PRINTK		"/proc/sys/kernel/printk"
+#define EDU_CONFIG	"/sys/bus/pci/devices/0000:00:04.0/config"
 #define DAMAGE_WRITE	"/sys/module/kho_damage/parameters/write"
 
 /* As in drivers/iommu/liveupdate_test.c. */
@@ -235,6 +239,20 @@ static void after_loss(void)
 	result("after");
 }
 
+/* It does nothing to memory that is somebody else's now. */
+static void after_refusal(void)
+{
+	int config = open(EDU_CONFIG, O_RDONLY);
+	uint16_t command;
+
+	CHECK(luo_retrieve_session(dev, "iommu") < 0);
+	CHECK(config >= 0);
+	CHECK_EQ(pread(config, &command, sizeof(command), PCI_COMMAND), sizeof(command));
+	CHECK(!(command & PCI_COMMAND_MASTER));
+	close(config);
+	result("after");
+}
+
 static void start(void)
 {
 	device = open(IOMMU_TEST, O_RDWR | O_CLOEXEC);
@@ -274,6 +292,8 @@ static void before(void)
 	if (is("damaged")) {
 		printf("# %s\n", damages[stage].what);
 		CHECK_EQ(luo_write(DAMAGE_WRITE, damages[stage].write), 0);
+	} else if (is("lost") || is("astray")) {
+		CHECK_EQ(luo_write(DAMAGE_WRITE, is("lost") ? "fdt:0^1" : "LUO.preserved-data:0=0"), 0);
 	}
 	result("before");
 }
@@ -314,6 +334,8 @@ int main(int argc, char **argv)
 		after();
 	else if (stage && is("unclaimed"))
 		after_unclaimed();
+	else if (stage && (is("lost") || is("astray")))
+		after_refusal();
 	else if (stage)
 		after_loss();
 	if (stage == hops || is("refused"))
