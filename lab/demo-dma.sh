@@ -9,7 +9,8 @@ mkdir -p "$LOGS"
 log=$LOGS/demo-dma.log
 frames="" netdev=""
 INITRD=$(vm_dma_demo)
-frames_start demo-dma --rate 500
+export FRAMES_RATE=500
+frames_start demo-dma
 QEMU_EXTRA="$netdev -device pcie-root-port,id=rp1,chassis=1,slot=1 -device e1000e,bus=rp1,netdev=net,romfile="
 export INITRD QEMU_EXTRA MEM=${MEM:-1G}
 

@@ -29,14 +29,15 @@ vm_run() {
 	echo "# $name took $((SECONDS - start)) s"
 }
 
-# frames_start NAME ARGS...: lab/frames.py, with what it says in out/log/NAME.frames and its
-# process id in $frames. The -netdev for QEMU is in $netdev.
+# frames_start NAME: lab/frames.py, with what it says in out/log/NAME.frames and its
+# process id in $frames; FRAMES_RATE=500 a second. The -netdev for QEMU is in $netdev.
 frames_start() {
 	local ports=$LOGS/$1.ports ours theirs
 
 	mkdir -p "$LOGS"
 	rm -f "$ports"
-	"$REPO/lab/frames.py" "$ports" --seconds "${TIMEOUT:-300}" "${@:2}" >"$LOGS/$1.frames" 2>&1 &
+	"$REPO/lab/frames.py" "$ports" --seconds "${TIMEOUT:-300}" \
+		--rate "${FRAMES_RATE:-500}" >"$LOGS/$1.frames" 2>&1 &
 	frames=$!
 	until [ -e "$ports" ]; do
 		kill -0 "$frames" || return 1

@@ -6,7 +6,7 @@
 . "$REPO/lab/vm.sh"
 
 INITRD=$(vm_vfio)
-export INITRD MEM=${MEM:-1G}
+export INITRD MEM=${MEM:-1G} TIMEOUT=${TIMEOUT:-600}
 
 disk=$OUT/running.disk
 truncate -s 1M "$disk"

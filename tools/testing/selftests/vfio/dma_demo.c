@@ -82,7 +82,8 @@ static void before(void)
 	say("this is Linux %s", uts.release);
 	running_start(&card);
 	if_failed_give_up("put the network card to work");
-	say("a process has got a network card, %s, by vfio-pci and iommufd", driver->device->address);
+	say("a process has got a network card, %s, by vfio-pci and iommufd",
+	    driver->device->address);
 	say("it may write to %d MiB of a memfd: %d descriptors, and a buffer for each",
 	    RING_AREA_SIZE >> 20, RING_DESCRIPTORS);
 	CHECK_EQ(frames_say(driver, FRAME_BEGIN), 0);

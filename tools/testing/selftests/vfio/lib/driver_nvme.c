@@ -126,7 +126,7 @@ static void submit(struct dma_driver *driver, int queue, const struct nvme_comma
 	mmio_write32(nvme_base(driver), NVME_SQ_TAIL(queue), state->queues[queue].sq_tail);
 }
 
-/* Waits for the next one to be over; which of them it is is not known. */
+/* Waits for the next one to be over, whichever it is. */
 static int complete(struct dma_driver *driver, int queue)
 {
 	struct nvme_state *state = driver->state;
