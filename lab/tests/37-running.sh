@@ -30,6 +30,11 @@ run() {
 
 APPEND="" QEMU_EXTRA="" run running 3
 
+# They were to go on, and nobody wants them.
+APPEND="luo.mode=vfio-kexec luo.stage=0 luo.hops=2 luo.only=unwanted" \
+	QEMU_EXTRA="${devices/,netdev=net/}" \
+	vm_run running-unwanted "luo: mode vfio-kexec stage 2: 0"
+
 # Interrupts are not remapped, which vfio has to be told is fine, and entries are cached
 # that are not there.
 unsafe="intremap=off,iommufd.allow_unsafe_interrupts=1"

@@ -122,6 +122,7 @@ static bool adopt(struct running *running, struct dma_area *area, uint64_t token
 
 bool running_retrieve(struct running *running)
 {
+	struct running_device *device = NULL;
 	struct running_space *space = NULL;
 
 	running->session = luo_retrieve_session(dev, running->name);
@@ -129,6 +130,9 @@ bool running_retrieve(struct running *running)
 	if (!adopt(running, &running->control, TOKEN_CONTROL, 0))
 		return false;
 	running->notes = running->control.mem;
+	while ((device = next_device(running, device)))
+		CHECK_EQ(pci_find(device->ops->vendor, device->ops->device, device->nth,
+				  device->address), 0);
 	while ((space = next_space(running, space)))
 		if (!adopt(running, &space->area, TOKEN_SPACE + (space - running->spaces),
 			   space->iova))
@@ -150,38 +154,25 @@ static void is_master(const char *address)
 	} while (!pci_bridge_above(bridge, above));
 }
 
-static void retrieve_device(struct running *running, struct running_device *device)
+static void is_kept(struct running_device *device)
 {
-	const struct dma_driver_ops *ops = device->ops;
 	char driver[32] = "";
-	int fd;
 
-	CHECK_EQ(pci_find(ops->vendor, ops->device, device->nth, device->address), 0);
 	CHECK_EQ(pci_driver(device->address, driver, sizeof(driver)), 0);
 	CHECK_EQ(strcmp(driver, "vfio-pci"), 0);
 	is_master(device->address);
-	fd = luo_retrieve(running->session, TOKEN_DEVICE + (device - running->devices));
+}
+
+static void retrieve_device(struct running *running, struct running_device *device)
+{
+	int fd = luo_retrieve(running->session, TOKEN_DEVICE + (device - running->devices));
+
 	CHECK(fd >= 0);
 	CHECK_EQ(vfio_adopt(&device->device, device->address, fd), 0);
 }
 
-static void resume_device(struct running *running, struct running_device *device)
-{
-	struct running_space *space = &running->spaces[device->space];
-
-	CHECK_EQ(vfio_bind(&device->device, &space->iommu), 0);
-	CHECK_EQ(device->device.id, running->notes->devices[device - running->devices]);
-	CHECK_EQ(vfio_attach(&device->device, &space->iommu), 0);
-	CHECK_EQ(vfio_detach(&device->device), -EBUSY);
-	CHECK_EQ(vfio_map_bars(&device->device), 0);
-	is_master(device->address);
-	CHECK(vfio_config_get(&device->device, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
-	set_part(running, device);
-	CHECK_EQ(driver_resume_as(&device->driver, device->ops, &device->device, &device->part),
-		 0);
-}
-
-void running_take_over(struct running *running)
+/* Descriptors of all, and the devices are bound. */
+static void retrieve_all(struct running *running)
 {
 	struct running_device *device = NULL;
 	struct running_space *space = NULL;
@@ -197,8 +188,40 @@ void running_take_over(struct running *running)
 		space->iommu.ioas = running->notes->ioas[space - running->spaces];
 		CHECK_EQ(iommu_unmap(&space->iommu, space->iova, space->mapped), -EBUSY);
 	}
+	while ((device = next_device(running, device))) {
+		CHECK_EQ(vfio_bind(&device->device, &running->spaces[device->space].iommu), 0);
+		CHECK_EQ(device->device.id,
+			 running->notes->devices[device - running->devices]);
+	}
+	CHECK_EQ(luo_finish(running->session), -EBUSY);
+}
+
+void running_reopen(struct running *running)
+{
+	struct running_device *device = NULL;
+
+	retrieve_all(running);
+	while ((device = next_device(running, device))) {
+		CHECK_EQ(vfio_attach(&device->device, &running->spaces[device->space].iommu), 0);
+		CHECK_EQ(vfio_detach(&device->device), -EBUSY);
+		CHECK_EQ(vfio_map_bars(&device->device), 0);
+		set_part(running, device);
+		CHECK_EQ(driver_resume_as(&device->driver, device->ops, &device->device,
+					  &device->part), 0);
+	}
+}
+
+void running_take_over(struct running *running)
+{
+	struct running_device *device = NULL;
+
 	while ((device = next_device(running, device)))
-		resume_device(running, device);
+		is_kept(device);
+	running_reopen(running);
+	while ((device = next_device(running, device))) {
+		is_master(device->address);
+		CHECK(vfio_config_get(&device->device, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+	}
 }
 
 static void interrupts(struct running_device *device)
@@ -247,4 +270,51 @@ void running_finish(struct running *running)
 	close(running->session);
 	while ((device = next_device(running, device)))
 		is_master(device->address);
+}
+
+void running_close_memory(struct running *running)
+{
+	struct running_space *space = NULL;
+
+	while ((space = next_space(running, space)))
+		area_close(&space->area);
+	area_close(&running->control);
+}
+
+void running_die(struct running *running)
+{
+	struct running_device *device = NULL;
+
+	retrieve_all(running);
+	CHECK_EQ(close(running->session), 0);
+	while ((device = next_device(running, device)))
+		vfio_close(&device->device);
+	iommu_close(&running->spaces[0].iommu);
+	running_close_memory(running);
+}
+
+static bool is_stopped(const char *address)
+{
+	uint8_t raw[PCI_STD_HEADER_SIZEOF];
+
+	return pci_config_raw(address, raw, sizeof(raw)) == sizeof(raw) &&
+	       !(raw[PCI_COMMAND] & PCI_COMMAND_MASTER);
+}
+
+void running_give_up(struct running *running)
+{
+	struct running_device *device = NULL;
+
+	while ((device = next_device(running, device)))
+		is_kept(device);
+	/* It knows of the devices. */
+	CHECK_EQ(luo_unpreserve(running->session, TOKEN_DEVICE), -EBUSY);
+	CHECK_EQ(luo_unpreserve(running->session, TOKEN_IOMMUFD), 0);
+	while ((device = next_device(running, device)))
+		CHECK_EQ(luo_unpreserve(running->session,
+					TOKEN_DEVICE + (device - running->devices)), 0);
+	CHECK_EQ(luo_finish(running->session), 0);
+	close(running->session);
+	while ((device = next_device(running, device)))
+		check(is_stopped(device->address), "%s: it is stopped", device->address);
 }

@@ -72,10 +72,18 @@ void running_preserve(struct running *running);
 bool running_retrieve(struct running *running);
 /* The devices, as they are. */
 void running_take_over(struct running *running);
+/* The same with devices that were stopped. */
+void running_reopen(struct running *running);
 /* Each vector gets one interrupt; none is lost. */
 void running_interrupts(struct running *running);
 /* No other memory has changed. */
 void running_memory_is_same(struct running *running);
 void running_finish(struct running *running);
+
+/* Who gets it all is gone before it is whole. */
+void running_die(struct running *running);
+/* Nobody wants the devices any more. There is only the memory. */
+void running_give_up(struct running *running);
+void running_close_memory(struct running *running);
 
 #endif /* RUNNING_H */
