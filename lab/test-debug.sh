@@ -36,7 +36,7 @@ step "kernel-$FLAVOUR" build "$FLAVOUR"
 export KERNEL=$OUT/build-$FLAVOUR/arch/x86/boot/bzImage
 export MODULE=$OUT/build-$FLAVOUR/kernel/liveupdate/luo_test_handler.ko
 # The longest one last.
-for test in 10-kunit 20-kselftest 25-iommufd 35-vfio; do suite "$test" "$REPO/lab/tests/$test.sh"; done
+for test in 10-kunit 20-kselftest 25-iommufd 35-vfio 36-iommu; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 suite module vm module "module luo.stage=0" 1
 suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2
 for test in 60-chain 65-fuzz; do suite "$test" "$REPO/lab/tests/$test.sh"; done

@@ -23,6 +23,7 @@
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
+#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -378,11 +379,15 @@ static int pci_liveupdate_note_running(struct pci_dev *dev, void *data)
  * pci_liveupdate_runs - is bus mastering needed during the kexec?
  * @dev: a device that is being shut down
  *
- * Return: true if it goes on with DMA, or is a bridge and what is below it does.
+ * Return: true if there is a kexec and it goes on with DMA, or is a bridge and what
+ * is below it does.
  */
 bool pci_liveupdate_runs(struct pci_dev *dev)
 {
 	bool running = READ_ONCE(dev->liveupdate_running);
+
+	if (!kexec_in_progress)
+		return false;
 
 	if (dev->subordinate)
 		pci_walk_bus(dev->subordinate, pci_liveupdate_note_running, &running);

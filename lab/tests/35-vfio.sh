@@ -18,7 +18,7 @@ QEMU_EXTRA+=" -device xio3130-downstream,id=down,bus=switch,chassis=3,slot=3"
 QEMU_EXTRA+=" -drive if=none,id=disk,format=raw,snapshot=on,file=$disk -device nvme,bus=down,drive=disk,serial=1"
 QEMU_EXTRA+=" -device pcie-root-port,id=rp3,chassis=4,slot=4,addr=08.0 -device nvme-subsys,id=nvm"
 QEMU_EXTRA+=" -device nvme,bus=rp3,subsys=nvm,serial=2,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2"
-QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0"
+QEMU_EXTRA+=" -device pcie-pci-bridge,id=bridge,addr=07.0 -device qemu-xhci,addr=09.0"
 QEMU_EXTRA+=" -device edu,bus=bridge,addr=01.0 -device edu,bus=bridge,addr=02.0"
 export QEMU_EXTRA
 
@@ -48,6 +48,10 @@ console vfio-gone "a device is described by nonsense"
 
 # With its iommufd: the page table is the same one. And if it can't be.
 APPEND="$kexec luo.hops=2 luo.only=whole" vm_run vfio-whole "luo: mode vfio-kexec stage 2: 0"
+# Off for a moment, and a device that goes on could send any interrupt.
+check "vfio-whole: interrupts are remapped all the time" \
+	sh -c "! grep 'remapping was enabled.*not in kdump mode' '$LOGS/vfio-whole.console'"
+APPEND="$kexec luo.hops=12 luo.only=lost" vm_run vfio-lost "luo: mode vfio-kexec stage 12: 0"
 APPEND="$kexec luo.hops=1 luo.only=torn" vm_run vfio-torn "luo: mode vfio-kexec stage 1: 0"
 console vfio-torn "page table 3 can't be taken over: -74"
 console vfio-torn "nobody has attached it: it is blocked"

@@ -106,7 +106,7 @@ const struct iommufd_ser *iommufd_ser_find(u64 phys)
 	const struct iommufd_ser *ser;
 	int kind;
 
-	if (!kho_was_preserved(phys, 1))
+	if (!PAGE_ALIGNED(phys) || !kho_was_preserved(phys, 1))
 		return NULL;
 	ser = phys_to_virt(phys);
 	if (ser->flags)

@@ -21,7 +21,7 @@ void vm_save(struct vm *vm, struct vm_state *state)
 	state->ram_size = GUEST_RAM;
 	state->clock = vm->clock;
 	state->device = vm->device;
-	state->has_vfio = !!vm->vfio;
+	state->ioas = passthrough_ioas(vm);
 }
 
 static int stop(struct vm *vm)

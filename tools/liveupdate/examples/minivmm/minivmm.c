@@ -29,7 +29,7 @@
 
 #include "vm.h"
 
-enum { TOKEN_RAM = 1, TOKEN_STATE, TOKEN_VFIO };
+enum { TOKEN_RAM = 1, TOKEN_STATE, TOKEN_VFIO, TOKEN_IOMMUFD };
 
 /* luod has said something; the device's timer; the end. */
 static sigset_t signals(void)
@@ -65,7 +65,7 @@ static int hand_over(struct vm *vm)
 	if (!ret)
 		ret = lu_preserve_fd(session, vm->state_fd, TOKEN_STATE);
 	if (!ret && vm->vfio)
-		ret = lu_preserve_fd(session, passthrough_fd(vm), TOKEN_VFIO);
+		ret = passthrough_preserve(vm, session, TOKEN_VFIO, TOKEN_IOMMUFD);
 	if (!ret)
 		vm->session = session;
 	else
@@ -121,8 +121,9 @@ static void resume(struct vm *vm)
 	if (fstat(vm->ram_fd, &st) || st.st_size != GUEST_RAM)
 		vm_fail(vm, "refused: the guest's memory is not of its size");
 	vm_create(vm);
-	if (state.has_vfio)
-		passthrough_adopt(vm, retrieve(vm, session, TOKEN_VFIO, "device"));
+	if (state.ioas)
+		passthrough_adopt(vm, retrieve(vm, session, TOKEN_VFIO, "device"),
+				  retrieve(vm, session, TOKEN_IOMMUFD, "iommufd"), state.ioas);
 	vm->device = state.device;
 	vcpu_restore(vm, &state.vcpu, &state.clock);
 	err = lu_finish(session);
@@ -160,8 +161,7 @@ static void take_signals(struct vm *vm)
 	for (;;) {
 		while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
 			take_signal(vm, signal);
-		/* What the guest does with a device it has done when it reports. */
-		if (vm->asked && (!vm->vfio || vm->device.busy))
+		if (vm->asked)
 			luod_answer(vm);
 		else if (vm->stopped)
 			take_signal(vm, sigwaitinfo(&set, NULL));

@@ -93,8 +93,8 @@ static const char *complaint(const struct vm_state *state)
 		return "the state is damaged";
 	if (state->ram_size != GUEST_RAM)
 		return "the guest has another amount of memory";
-	if (state->has_vfio > 1)
-		return "there is more than one device";
+	if (state->ioas > UINT32_MAX)
+		return "there can't be such an IOAS";
 	if (!state->clock.tsc_khz)
 		return "the clock has no frequency";
 	if (state->vcpu.msr_count > STATE_MSRS)

@@ -14,7 +14,7 @@
 #include "guest/guest.h"
 
 #define STATE_MAGIC	"minivmm"
-#define STATE_VERSION	1
+#define STATE_VERSION	2
 
 #define STATE_MSRS	192
 #define STATE_CPUID	128
@@ -58,7 +58,7 @@ struct vm_state {
 	uint32_t size;			/* of all this */
 	uint64_t checksum;		/* of all that follows */
 	uint64_t ram_size;
-	uint64_t has_vfio;		/* there is a device, too */
+	uint64_t ioas;			/* what a device has access by, 0: there is none */
 	struct clock_state clock;
 	struct device_state device;
 	struct vcpu_state vcpu;

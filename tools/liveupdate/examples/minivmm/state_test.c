@@ -127,10 +127,10 @@ TEST_F(state, has_as_much_memory)
 	EXPECT_REFUSED("the guest has another amount of memory");
 }
 
-TEST_F(state, has_a_device_or_none)
+TEST_F(state, has_an_ioas_or_none)
 {
-	self->saved.has_vfio = 2;
-	EXPECT_REFUSED("there is more than one device");
+	self->saved.ioas = 1ULL << 32;
+	EXPECT_REFUSED("there can't be such an IOAS");
 }
 
 TEST_F(state, has_a_clock_that_runs)

@@ -4,14 +4,17 @@
  * guest-physical address, the first BAR is memory of the guest, and the MSI an
  * interrupt of it.
  *
- * What is handed over is the device's file. The iommufd, its mappings and interrupts
- * are made anew around it. In between the device has to be quiet, which the guest sees
- * to: with a device it is stopped when it reports, and has nothing to do for it then.
+ * What is handed over is the device's file, and the iommufd in which the guest's memory
+ * is mapped for it: so the device goes on with DMA all the time. Interrupts are made
+ * anew; one that came meanwhile is lost, so the guest gets one, and looks for itself.
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <liveupdate.h>
 
 #include <lib/libvfio.h>
 
@@ -41,8 +44,9 @@ static int map_bar(const struct vm *vm, const struct vfio_bar *bar)
 	return 0;
 }
 
-/* Bound, it is what it was. Nothing but a mapping lets it have the guest's memory. */
-static void connect_device(struct vm *vm, const char *address, int fd, bool is_new)
+/* Bound and attached, it is what it was. */
+static void connect_device(struct vm *vm, const char *address, int fd,
+			   const struct iommu *iommu)
 {
 	struct passthrough *vfio = calloc(1, sizeof(*vfio));
 	int err;
@@ -50,39 +54,54 @@ static void connect_device(struct vm *vm, const char *address, int fd, bool is_n
 	if (!vfio)
 		vm_fail(vm, "device: %s", strerror(ENOMEM));
 	vfio->interrupt = -1;
+	vfio->iommu = *iommu;
 	err = vfio_adopt(&vfio->device, address, fd);
-	if (!err)
-		err = iommu_open(&vfio->iommu);
-	if (!err)
-		err = iommu_map(&vfio->iommu, 0, vm->ram, GUEST_RAM);
 	if (!err)
 		err = vfio_start(&vfio->device, &vfio->iommu);
 	if (!err)
 		err = map_bar(vm, &vfio->device.bars[0]);
-	if (!err && is_new)
-		err = vfio_set_master(&vfio->device, true);
 	if (err)
 		vm_fail(vm, "device: %s", strerror(-err));
 	vm->vfio = vfio;
 }
 
+/* Nothing but a mapping lets it have the guest's memory. */
 void passthrough_open(struct vm *vm, const char *address)
 {
-	int fd = vfio_cdev_open(address);
+	int fd = vfio_cdev_open(address), err;
+	struct iommu iommu;
 
 	if (fd < 0)
 		vm_fail(vm, "device %s: %s", address, strerror(-fd));
-	connect_device(vm, address, fd, true);
+	err = iommu_open(&iommu);
+	if (!err)
+		err = iommu_map_file(&iommu, 0, vm->ram_fd, 0, GUEST_RAM);
+	if (err)
+		vm_fail(vm, "iommufd: %s", strerror(-err));
+	connect_device(vm, address, fd, &iommu);
+	err = vfio_set_master(&vm->vfio->device, true);
+	if (err)
+		vm_fail(vm, "device: %s", strerror(-err));
 }
 
-void passthrough_adopt(struct vm *vm, int fd)
+/* The mappings are there, by the same IDs. */
+void passthrough_adopt(struct vm *vm, int fd, int iommufd, uint32_t ioas)
 {
-	connect_device(vm, "", fd, false);
+	struct iommu iommu = { .fd = iommufd, .ioas = ioas };
+
+	connect_device(vm, "", fd, &iommu);
 }
 
-int passthrough_fd(const struct vm *vm)
+int passthrough_preserve(const struct vm *vm, int session, uint64_t device, uint64_t iommufd)
 {
-	return vm->vfio->device.fd;
+	int err = lu_preserve_fd(session, vm->vfio->device.fd, device);
+
+	return err ?: lu_preserve_fd(session, vm->vfio->iommu.fd, iommufd);
+}
+
+uint32_t passthrough_ioas(const struct vm *vm)
+{
+	return vm->vfio ? vm->vfio->iommu.ioas : 0;
 }
 
 static void route_interrupt(const struct vm *vm, int eventfd, uint32_t flags)
@@ -115,6 +134,8 @@ void passthrough_begin(struct vm *vm)
 	if (err)
 		vm_fail(vm, "the device's MSI: %s", strerror(-err));
 	route_interrupt(vm, vfio->interrupt, 0);
+	/* In this kernel nobody else makes up for what was lost. */
+	eventfd_write(vfio->interrupt, 1);
 }
 
 int passthrough_end(struct vm *vm)

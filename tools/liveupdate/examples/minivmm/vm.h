@@ -77,8 +77,9 @@ void device_resume(struct vm *vm);
 
 /* vfio.c: the guest's own PCI device. It has interrupts between begin and end. */
 void passthrough_open(struct vm *vm, const char *address);
-void passthrough_adopt(struct vm *vm, int fd);
-int passthrough_fd(const struct vm *vm);
+void passthrough_adopt(struct vm *vm, int fd, int iommufd, uint32_t ioas);
+int passthrough_preserve(const struct vm *vm, int session, uint64_t device, uint64_t iommufd);
+uint32_t passthrough_ioas(const struct vm *vm);
 void passthrough_begin(struct vm *vm);
 int passthrough_end(struct vm *vm);
 

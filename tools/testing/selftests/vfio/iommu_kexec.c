@@ -292,8 +292,10 @@ static void before(void)
 	if (is("damaged")) {
 		printf("# %s\n", damages[stage].what);
 		CHECK_EQ(luo_write(DAMAGE_WRITE, damages[stage].write), 0);
-	} else if (is("lost") || is("astray")) {
-		CHECK_EQ(luo_write(DAMAGE_WRITE, is("lost") ? "fdt:0^1" : "LUO.preserved-data:0=0"), 0);
+	} else if (is("lost")) {
+		CHECK_EQ(luo_write(DAMAGE_WRITE, "fdt:0^1"), 0);
+	} else if (is("astray")) {
+		CHECK_EQ(luo_write(DAMAGE_WRITE, "LUO.preserved-data:0=0"), 0);
 	}
 	result("before");
 }

@@ -55,6 +55,22 @@ static struct carried torn = {
 	.name = "torn", .ops = &edu_ops, .iova = 0x1600000, .with_iommufd = true,
 };
 
+/* It is given up with its device, which is an ordinary one then. */
+static void context_is_lost(struct carried *carried, int session, int error)
+{
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), -EBUSY);
+	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), error);
+	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), error);
+	CHECK_EQ(luo_finish(session), -EBUSY);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), 0);
+	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	carried_start(carried);
+	carried_work(carried, true);
+	carried_stop(carried);
+}
+
 static void torn_before(void)
 {
 	before(&torn);
@@ -70,20 +86,75 @@ static void torn_after(void)
 	CHECK_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, CARRIED_FROM,
 			   LUO_PAGE), 0);
 	CHECK_EQ(luo_file_fill(fd, CARRIED_FROM, LUO_PAGE, 1), 0);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), -EBUSY);
-	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), -EBADMSG);
-	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), -EBADMSG);
-	CHECK_EQ(luo_finish(session), -EBUSY);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), 0);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
-	CHECK_EQ(luo_finish(session), 0);
-	close(session);
+	context_is_lost(&torn, session, -EBADMSG);
 	CHECK(luo_file_is_filled(fd, CARRIED_FROM, LUO_PAGE, 1));
 	close(fd);
-	/* It is an ordinary device. */
-	carried_start(&torn);
-	carried_work(&torn, true);
-	carried_stop(&torn);
+}
+
+/* A USB controller that runs: the kernel stops those that it finds. */
+#define XHCI_VENDOR		0x1b36
+#define XHCI_DEVICE		0x000d
+#define XHCI_CAPLENGTH		0xff
+#define XHCI_COMMAND		0
+#define XHCI_RUN		1
+#define XHCI_STATUS		4
+#define XHCI_HALTED		1
+
+/* They are behind those that tell what it can do. */
+static void *xhci_registers(struct vfio_device *device)
+{
+	char *base = device->bars[0].mem;
+
+	return base + (mmio_read32(base, 0) & XHCI_CAPLENGTH);
+}
+
+static void xhci_open(struct vfio_device *device, int fd)
+{
+	static struct iommu iommu;
+	char address[PCI_ADDRESS_SIZE];
+
+	CHECK_EQ(pci_find(XHCI_VENDOR, XHCI_DEVICE, 0, address), 0);
+	if (fd < 0) {
+		CHECK_EQ(pci_bind(address, "vfio-pci"), 0);
+		fd = vfio_cdev_open(address);
+	}
+	CHECK(fd >= 0);
+	CHECK_EQ(vfio_adopt(device, address, fd), 0);
+	CHECK_EQ(iommu_open(&iommu), 0);
+	CHECK_EQ(vfio_start(device, &iommu), 0);
+	CHECK(device->bars[0].mem);
+}
+
+static bool xhci_runs(struct vfio_device *device)
+{
+	void *registers = xhci_registers(device);
+
+	return mmio_read32(registers, XHCI_COMMAND) & XHCI_RUN &&
+	       !(mmio_read32(registers, XHCI_STATUS) & XHCI_HALTED);
+}
+
+static void xhci_before(void)
+{
+	struct vfio_device device;
+
+	xhci_open(&device, -1);
+	CHECK(!xhci_runs(&device));
+	mmio_write32(xhci_registers(&device), XHCI_COMMAND, XHCI_RUN);
+	CHECK(xhci_runs(&device));
+	one_before("xhci", TOKEN_DEVICE, device.fd);
+}
+
+static void xhci_after(void)
+{
+	struct vfio_device device;
+	int session, fd = one_after("xhci", TOKEN_DEVICE, &session);
+
+	xhci_open(&device, fd);
+	CHECK(xhci_runs(&device));
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	CHECK(xhci_runs(&device));
+	vfio_close(&device);
 }
 
 /* Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. */
@@ -348,16 +419,69 @@ static void gone_after(void)
 	carried_stop(&nvme);
 }
 
+/* The context is the third file. Records are behind the 16 bytes that begin their block. */
+#define CONTEXT		"LUO.preserved-data/0/16/80/192"
+#define IOAS		CONTEXT "/8"
+#define PAGES		CONTEXT "/40"
+#define AREA		CONTEXT "/56"
+#define HWPT		CONTEXT "/72"
+#define BOUND		CONTEXT "/88"
+
+/* One for each hop. */
+static const struct {
+	const char *what;
+	const char *write;
+	int error;
+} context_damages[] = {
+	{ "another version of it", CONTEXT ":0^1", -EIO },
+	{ "it is elsewhere", "LUO.preserved-data/0/16/80:192^0x800", -EIO },
+	{ "more address spaces", CONTEXT ":16^2", -EIO },
+	{ "areas that are none", CONTEXT ":56^0x1000000", -EIO },
+	{ "a reserved ID", IOAS ":16=0", -EIO },
+	{ "another memfd", PAGES ":16^0x40", -EIO },
+	{ "other pages of it", PAGES ":24^0x10", -EIO },
+	{ "mapped elsewhere", AREA ":16^0x100000000", -EBADMSG },
+	{ "less is mapped", AREA ":24=0x10000", -EBADMSG },
+	{ "less access", AREA ":48^0x200000000", -EBADMSG },
+	{ "no such domain", HWPT ":16^0x40", -EIO },
+	{ "another device", BOUND ":24^0x800000000", -EIO },
+};
+
+static struct carried lost = {
+	.name = "lost", .ops = &edu_ops, .iova = 0x1600000, .with_iommufd = true,
+};
+
+static void lost_before(void)
+{
+	CHECK(stage < ARRAY_SIZE(context_damages));
+	printf("# %s\n", context_damages[stage].what);
+	before(&lost);
+	CHECK_EQ(luo_write(DAMAGE_WRITE, context_damages[stage].write), 0);
+}
+
+static void lost_after(void)
+{
+	int session = luo_retrieve_session(dev, lost.name), fd;
+
+	CHECK(session >= 0);
+	fd = luo_retrieve(session, TOKEN_AREA);
+	CHECK(fd >= 0);
+	context_is_lost(&lost, session, context_damages[stage - 1].error);
+	close(fd);
+}
+
 const struct scenario scenarios[] = {
 	{ "edu_on_the_root_bus", edu_before, edu_after },
 	{ "e1000e_behind_a_root_port_pitfall_21", e1000e_before, e1000e_after },
 	{ "nvme_behind_a_switch_pitfall_22", nvme_before, nvme_after },
 	{ "two_in_a_group", group_before, group_after },
+	{ "xhci_goes_on_pitfall_22", xhci_before, xhci_after },
 	{ "iommufd_without_devices_pitfall_32", iommufd_before, iommufd_after, .special = 1 },
 	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
-	{ "whole_with_its_iommufd", whole_before, whole_after, .special = 1 },
+	{ "whole_with_its_context", whole_before, whole_after, .special = 1 },
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
+	{ "lost_is_a_context", lost_before, lost_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };

@@ -49,7 +49,10 @@ static void write_register(unsigned int offset, uint32_t value)
 		     : "memory");
 }
 
-/* Without its interrupt it never ends. */
+/*
+ * Without its interrupt it never ends, and an interrupt alone does not end it: there may
+ * be one for nothing.
+ */
 static void transfer(uint64_t target, uint64_t source, uint32_t direction)
 {
 	uint64_t before = edu_interrupts;
@@ -58,7 +61,7 @@ static void transfer(uint64_t target, uint64_t source, uint32_t direction)
 	write_register(EDU_DMA_TARGET, target);
 	write_register(EDU_DMA_COUNT, sizeof(buffer));
 	write_register(EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction);
-	while (edu_interrupts == before)
+	while (edu_interrupts == before || read_register(EDU_DMA_COMMAND) & EDU_DMA_RUN)
 		halt();
 	write_register(EDU_IRQ_ACK, read_register(EDU_IRQ_STATUS));
 }
