@@ -1,15 +1,18 @@
 # The front door. What a target does is in lab/; `make help` tells them all.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-vm demo-systemd test test-debug deps tree kernel run series check docs refresh bench clean
+.PHONY: help demo demo-dma demo-vm demo-systemd test test-debug deps tree kernel run series check docs refresh bench clean
 # Each script takes what it needs from the environment.
 export FRAGMENT INITRD APPEND NEXT SLUG FLAVOURS
 
 help: ## what each target does
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
-demo: deps ## a live update in QEMU, told step by step, from a bare Debian 12
+demo: kernel ## a live update in QEMU, told step by step, from a bare Debian 12
 	@lab/demo.sh
+
+demo-dma: kernel ## a network card goes on with DMA through a live update; no frame is lost
+	@lab/demo-dma.sh
 
 demo-vm: kernel ## an unmodified QEMU and its Linux guest go through a live update of the host
 	@lab/demo-vm.sh

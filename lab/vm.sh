@@ -29,6 +29,50 @@ vm_run() {
 	echo "# $name took $((SECONDS - start)) s"
 }
 
+# frames_start NAME: lab/frames.py, with what it says in out/log/NAME.frames and its
+# process id in $frames; FRAMES_RATE=500 a second. The -netdev for QEMU is in $netdev.
+frames_start() {
+	local ports=$LOGS/$1.ports ours theirs
+
+	mkdir -p "$LOGS"
+	rm -f "$ports"
+	"$REPO/lab/frames.py" "$ports" --seconds "${TIMEOUT:-300}" \
+		--rate "${FRAMES_RATE:-500}" >"$LOGS/$1.frames" 2>&1 &
+	frames=$!
+	until [ -e "$ports" ]; do
+		kill -0 "$frames" || return 1
+		sleep 0.1
+	done
+	read -r ours theirs <"$ports"
+	# shellcheck disable=SC2034 # for the caller
+	netdev="-netdev socket,id=net,udp=127.0.0.1:$ours,localaddr=127.0.0.1:$theirs"
+}
+
+# frames_end NAME: was all said that there is to say? It ends when the guest says so.
+frames_end() {
+	local rc=0
+
+	# One that waits for a guest that is no more.
+	grep -q '^frames: ' "$LOGS/$1.frames" || kill "$frames" 2>/dev/null || true
+	wait "$frames" || rc=$?
+	sed 's/^/# /' "$LOGS/$1.frames"
+	return $rc
+}
+
+# vm_run_frames NAME MARKER: as vm_run, with frames that are sent to a card at netdev
+# "net" all the time.
+vm_run_frames() {
+	local frames netdev
+
+	frames_start "$1"
+	QEMU_EXTRA="$netdev ${QEMU_EXTRA:-}" vm_run "$1" "$2"
+	if frames_end "$1"; then
+		pass "$1: whoever sends frames was told to stop"
+	else
+		fail "$1: whoever sends frames was told to stop"
+	fi
+}
+
 # selftests_make DIRECTORY OUT: that directory of tools/testing/selftests.
 selftests_make() {
 	make -s -C "$LINUX/tools/testing/selftests/$1" OUTPUT="$2" \
@@ -91,6 +135,12 @@ vm_selftest() {
 vm_vfio() {
 	selftests_build || return 1
 	selftests_initrd vfio "$OUT"/selftests-vfio/{vfio_{pci_test,liveupdate_test,kexec},iommu_kexec}
+}
+
+# vm_dma_demo: build the selftests, and print the name of an initramfs with dma_demo.
+vm_dma_demo() {
+	selftests_build || return 1
+	selftests_initrd dma-demo "$OUT/selftests-vfio/dma_demo"
 }
 
 # vm_iommufd: build the selftests, and print the name of an initramfs with those of

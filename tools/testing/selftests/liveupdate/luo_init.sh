@@ -21,6 +21,7 @@
 #	luo.mode=hostile luo.part=N luo.of=M
 #					damaged handovers, one in M, with luo_hostile
 #	luo.mode=minivmm luo.hops=N	a virtual machine that lives through N kexecs
+#	luo.mode=demo-dma		the demonstration of "make demo-dma"
 #	luo.mode=demo			the demonstration of "make demo"
 #	luo.next=option,option		options for the next kernel; a ; becomes a comma
 #	luo.crash			a crash kernel is loaded, and a crash is the end
@@ -174,6 +175,9 @@ hostile)
 	;;
 minivmm)
 	minivmm_test.sh "$(option stage)" "$(option hops)"
+	;;
+demo-dma)
+	dma_demo "$(option stage)"
 	;;
 demo)
 	luo_demo "$(option stage)"

@@ -21,6 +21,9 @@ struct scenario {
 	void (*after)(void);
 	/* not for any machine: taken only if it is asked for by name */
 	int special;
+	/* what is the last thing before the kexec, and what follows if that fails; or NULL */
+	void (*jump)(void);
+	void (*stay)(void);
 };
 
 /* Each ends with an entry without a name. */

@@ -5,8 +5,9 @@
 
 #include "carried.h"
 
-/* In this order; ends with an entry without a name. */
+/* In this order; each ends with an entry without a name. */
 extern const struct scenario scenarios[];
+extern const struct scenario running_scenarios[];
 
 /* Contexts without a device. */
 void iommufd_before(void);
@@ -18,5 +19,7 @@ void iommufd_broken_after(void);
 
 /* A kexec that an interrupt that is armed makes fail. */
 void fail_to_freeze(void);
+/* The same with devices that go on with DMA; false if there are none. */
+bool running_fail_to_freeze(void);
 
 #endif /* SCENARIOS_H */

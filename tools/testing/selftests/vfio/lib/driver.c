@@ -13,7 +13,7 @@
 #include "libvfio.h"
 
 static const struct dma_driver_ops * const drivers[] = {
-	&edu_ops, &e1000e_ops, &nvme_ops,
+	&edu_ops, &e1000e_ops, &hda_ops, &nvme_ops,
 };
 
 const struct dma_driver_ops *driver_find(uint16_t vendor, uint16_t device)
@@ -27,16 +27,14 @@ const struct dma_driver_ops *driver_find(uint16_t vendor, uint16_t device)
 }
 
 /* Without an error it has a driver then. */
-static int set_up(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area)
+static int set_up(struct dma_driver *driver, const struct dma_driver_ops *ops,
+		  struct vfio_device *device, struct dma_area *area)
 {
-	const struct dma_driver_ops *ops;
-
 	driver->ops = NULL;
-	ops = driver_find(vfio_config_get(device, PCI_VENDOR_ID, 2),
-			  vfio_config_get(device, PCI_DEVICE_ID, 2));
-	if (!ops)
+	if (!ops || vfio_config_get(device, PCI_VENDOR_ID, 2) != ops->vendor ||
+	    vfio_config_get(device, PCI_DEVICE_ID, 2) != ops->device)
 		return -ENODEV;
-	if (!device->bars[0].mem || !area->mem)
+	if (!device->bars[0].mem || !area->mem || area->size < AREA_BUFFERS + ops->more)
 		return -ENXIO;
 	driver->ops = ops;
 	driver->device = device;
@@ -47,11 +45,24 @@ static int set_up(struct dma_driver *driver, struct vfio_device *device, struct 
 	return 0;
 }
 
+static const struct dma_driver_ops *find(struct vfio_device *device)
+{
+	return driver_find(vfio_config_get(device, PCI_VENDOR_ID, 2),
+			   vfio_config_get(device, PCI_DEVICE_ID, 2));
+}
+
 /* Nothing is expected of the device; it may do DMA then. */
 int driver_init(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area)
 {
+	return driver_init_as(driver, find(device), device, area);
+}
+
+/* By a certain driver, where a device has several. */
+int driver_init_as(struct dma_driver *driver, const struct dma_driver_ops *ops,
+		   struct vfio_device *device, struct dma_area *area)
+{
 	struct dma_driver_header *header;
-	int err = set_up(driver, device, area);
+	int err = set_up(driver, ops, device, area);
 
 	if (err)
 		return err;
@@ -69,8 +80,14 @@ int driver_init(struct dma_driver *driver, struct vfio_device *device, struct dm
  */
 int driver_resume(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area)
 {
+	return driver_resume_as(driver, find(device), device, area);
+}
+
+int driver_resume_as(struct dma_driver *driver, const struct dma_driver_ops *ops,
+		     struct vfio_device *device, struct dma_area *area)
+{
 	struct dma_driver_header *header;
-	int err = set_up(driver, device, area);
+	int err = set_up(driver, ops, device, area);
 
 	if (err)
 		return err;
@@ -92,7 +109,7 @@ void driver_remove(struct dma_driver *driver)
 int driver_copy(struct dma_driver *driver, size_t to, size_t from, size_t len)
 {
 	size_t done, piece;
-	int err = 0;
+	int err = driver->ops->copy ? 0 : -EOPNOTSUPP;
 
 	for (done = 0; done < len && !err; done += piece) {
 		piece = len - done;

@@ -18,6 +18,7 @@
 #define EDU_DMA_COMMAND		0x98
 #define EDU_DMA_RUN		1
 #define EDU_DMA_TO_MEMORY	2
+#define EDU_DMA_INTERRUPT	4
 
 #define EDU_MAGIC		0x010000ed
 #define EDU_BUFFER		0x40000
@@ -85,39 +86,59 @@ static bool edu_is_running(struct dma_driver *driver)
 	       mmio_read64(base, EDU_DMA_COUNT) == state->count;
 }
 
-static int edu_dma(struct dma_driver *driver, uint64_t to, uint64_t from, size_t len,
-		   uint64_t direction)
+/*
+ * Between the memory at @iova and the device's buffer: it is over in 100 ms. With
+ * @interrupt it raises one then, and that stays until edu_acknowledge().
+ */
+int edu_begin(struct dma_driver *driver, uint64_t iova, size_t len, bool to_memory,
+	      bool interrupt)
 {
 	struct edu_state *state = driver->state;
 	void *base = edu_base(driver);
 
-	state->source = from;
-	state->target = to;
+	if (len > driver->ops->max_copy || iova + len > EDU_ADDRESSES)
+		return -ERANGE;
+	state->source = to_memory ? EDU_BUFFER : iova;
+	state->target = to_memory ? iova : EDU_BUFFER;
 	state->count = len;
-	mmio_write64(base, EDU_DMA_SOURCE, from);
-	mmio_write64(base, EDU_DMA_TARGET, to);
+	mmio_write64(base, EDU_DMA_SOURCE, state->source);
+	mmio_write64(base, EDU_DMA_TARGET, state->target);
 	mmio_write64(base, EDU_DMA_COUNT, len);
-	mmio_write64(base, EDU_DMA_COMMAND, EDU_DMA_RUN | direction);
-	return wait_until(edu_has_copied, base);
+	mmio_write64(base, EDU_DMA_COMMAND, EDU_DMA_RUN | (to_memory ? EDU_DMA_TO_MEMORY : 0) |
+		     (interrupt ? EDU_DMA_INTERRUPT : 0));
+	return 0;
+}
+
+int edu_end(struct dma_driver *driver)
+{
+	return wait_until(edu_has_copied, edu_base(driver));
+}
+
+/* Which interrupts it has raised since. */
+uint32_t edu_acknowledge(struct dma_driver *driver)
+{
+	uint32_t status = mmio_read32(edu_base(driver), EDU_IRQ_STATUS);
+
+	mmio_write32(edu_base(driver), EDU_IRQ_ACK, status);
+	return status;
 }
 
 static int edu_copy(struct dma_driver *driver, uint64_t to, uint64_t from, size_t len)
 {
-	int err;
+	int err = edu_begin(driver, from, len, false, false);
 
-	if (to + len > EDU_ADDRESSES || from + len > EDU_ADDRESSES)
-		return -ERANGE;
-	err = edu_dma(driver, EDU_BUFFER, from, len, 0);
-	return err ? err : edu_dma(driver, to, EDU_BUFFER, len, EDU_DMA_TO_MEMORY);
+	if (!err)
+		err = edu_end(driver);
+	if (!err)
+		err = edu_begin(driver, to, len, true, false);
+	return err ? err : edu_end(driver);
 }
 
 /* It stays raised until it is acknowledged, so that comes first. */
 static int edu_interrupt(struct dma_driver *driver)
 {
-	void *base = edu_base(driver);
-
-	mmio_write32(base, EDU_IRQ_ACK, mmio_read32(base, EDU_IRQ_STATUS));
-	mmio_write32(base, EDU_IRQ_RAISE, 1);
+	edu_acknowledge(driver);
+	mmio_write32(edu_base(driver), EDU_IRQ_RAISE, 1);
 	return 0;
 }
 

@@ -113,31 +113,52 @@ static bool is_complete(void *arg)
 	return (__atomic_load_n(&wait->entry->status, __ATOMIC_ACQUIRE) & 1) == wait->phase;
 }
 
-/* One command at a time, until it is done. */
-static int submit(struct dma_driver *driver, int queue, const struct nvme_command *command)
+/* What is not over yet is up to the caller to count: there is room for 15. */
+static void submit(struct dma_driver *driver, int queue, const struct nvme_command *command)
 {
 	struct nvme_state *state = driver->state;
 	struct nvme_rings *rings = driver->rings;
-	uint32_t tail = state->queues[queue].sq_tail, head = state->queues[queue].cq_head;
+	uint32_t tail = state->queues[queue].sq_tail;
+
+	rings->queues[queue].sq[tail] = *command;
+	rings->queues[queue].sq[tail].id = state->queues[queue].next_id++;
+	state->queues[queue].sq_tail = (tail + 1) % ENTRIES;
+	mmio_write32(nvme_base(driver), NVME_SQ_TAIL(queue), state->queues[queue].sq_tail);
+}
+
+/* Waits for the next one to be over, whichever it is. */
+static int complete(struct dma_driver *driver, int queue)
+{
+	struct nvme_state *state = driver->state;
+	struct nvme_rings *rings = driver->rings;
+	uint32_t head = state->queues[queue].cq_head;
 	struct completion_wait wait = {
 		.entry = &rings->queues[queue].cq[head],
 		.phase = state->queues[queue].phase,
 	};
-	uint16_t id = state->queues[queue].next_id++;
-	int err;
+	int err = wait_until(is_complete, &wait);
 
-	rings->queues[queue].sq[tail] = *command;
-	rings->queues[queue].sq[tail].id = id;
-	state->queues[queue].sq_tail = (tail + 1) % ENTRIES;
-	mmio_write32(nvme_base(driver), NVME_SQ_TAIL(queue), state->queues[queue].sq_tail);
-	err = wait_until(is_complete, &wait);
 	if (err)
 		return err;
 	state->queues[queue].cq_head = (head + 1) % ENTRIES;
 	if (!state->queues[queue].cq_head)
 		state->queues[queue].phase ^= 1;
 	mmio_write32(nvme_base(driver), NVME_CQ_HEAD(queue), state->queues[queue].cq_head);
-	return wait.entry->id == id && !(wait.entry->status >> 1) ? 0 : -EIO;
+	return wait.entry->status >> 1 ? -EIO : 0;
+}
+
+/* One command at a time, until it is done. */
+static int execute(struct dma_driver *driver, int queue, const struct nvme_command *command)
+{
+	struct nvme_state *state = driver->state;
+	struct nvme_rings *rings = driver->rings;
+	uint32_t head = state->queues[queue].cq_head;
+	uint16_t id = state->queues[queue].next_id;
+	int err;
+
+	submit(driver, queue, command);
+	err = complete(driver, queue);
+	return !err && rings->queues[queue].cq[head].id != id ? -EIO : err;
 }
 
 static int identify(struct dma_driver *driver)
@@ -148,7 +169,7 @@ static int identify(struct dma_driver *driver)
 		.dword10 = IDENTIFY_CONTROLLER,
 	};
 
-	return submit(driver, ADMIN, &command);
+	return execute(driver, ADMIN, &command);
 }
 
 static int create_io_queue(struct dma_driver *driver)
@@ -159,14 +180,14 @@ static int create_io_queue(struct dma_driver *driver)
 		.dword10 = IO | (ENTRIES - 1) << 16,
 		.dword11 = 1,	/* contiguous, no interrupts */
 	};
-	int err = submit(driver, ADMIN, &command);
+	int err = execute(driver, ADMIN, &command);
 
 	if (err)
 		return err;
 	command.opcode = ADMIN_CREATE_SQ;
 	command.data[0] = sq_iova(driver, IO);
 	command.dword11 = 1 | IO << 16;
-	return submit(driver, ADMIN, &command);
+	return execute(driver, ADMIN, &command);
 }
 
 static int switch_off(void *base)
@@ -224,17 +245,56 @@ static bool nvme_is_running(struct dma_driver *driver)
 	       mmio_read64(base, NVME_ACQ) == cq_iova(driver, ADMIN);
 }
 
-static int transfer(struct dma_driver *driver, uint8_t opcode, uint64_t address, size_t len)
+static struct nvme_command transfer(uint8_t opcode, uint32_t block, uint64_t address, size_t len)
 {
-	struct nvme_command command = {
+	return (struct nvme_command){
 		.opcode = opcode,
 		.namespace = 1,
 		/* The second one is not looked at if the first page has it all. */
 		.data = { address, (address | (PAGE - 1)) + 1 },
+		.dword10 = block,
 		.dword12 = len / BLOCK - 1,
 	};
+}
 
-	return submit(driver, IO, &command);
+int nvme_write(struct dma_driver *driver, uint32_t block, uint64_t from, size_t len)
+{
+	struct nvme_command command = transfer(IO_WRITE, block, from, len);
+
+	return execute(driver, IO, &command);
+}
+
+/* Does not wait: up to 8 may be begun, and each is to be ended. */
+void nvme_begin_read(struct dma_driver *driver, uint32_t block, uint64_t to, size_t len)
+{
+	struct nvme_command command = transfer(IO_READ, block, to, len);
+
+	submit(driver, IO, &command);
+}
+
+int nvme_end_read(struct dma_driver *driver)
+{
+	return complete(driver, IO);
+}
+
+/* How many of those begun are over, as the area has it: the device is not touched. */
+int nvme_count_over(const struct dma_area *area)
+{
+	const struct nvme_state *state = (void *)((char *)area->mem + DRIVER_STATE);
+	struct nvme_rings *rings = (void *)((char *)area->mem + DRIVER_RINGS);
+	uint32_t head = state->queues[IO].cq_head;
+	struct completion_wait wait = { .phase = state->queues[IO].phase };
+	int over;
+
+	for (over = 0; over < ENTRIES; over++) {
+		wait.entry = &rings->queues[IO].cq[head];
+		if (!is_complete(&wait))
+			break;
+		head = (head + 1) % ENTRIES;
+		if (!head)
+			wait.phase ^= 1;
+	}
+	return over;
 }
 
 static int nvme_copy(struct dma_driver *driver, uint64_t to, uint64_t from, size_t len)
@@ -243,8 +303,11 @@ static int nvme_copy(struct dma_driver *driver, uint64_t to, uint64_t from, size
 
 	if (len % BLOCK || to % 4 || from % 4)
 		return -EINVAL;
-	err = transfer(driver, IO_WRITE, from, len);
-	return err ? err : transfer(driver, IO_READ, to, len);
+	err = nvme_write(driver, 0, from, len);
+	if (err)
+		return err;
+	nvme_begin_read(driver, 0, to, len);
+	return nvme_end_read(driver);
 }
 
 /* Vector 0 is that of the admin queue. */

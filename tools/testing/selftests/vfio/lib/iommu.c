@@ -11,17 +11,25 @@
 
 int iommu_open(struct iommu *iommu)
 {
-	struct iommu_ioas_alloc arg = { .size = sizeof(arg) };
 	int err;
 
 	iommu->fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (iommu->fd < 0)
 		return -errno;
-	if (ioctl(iommu->fd, IOMMU_IOAS_ALLOC, &arg)) {
-		err = -errno;
+	err = iommu_add(iommu, iommu);
+	if (err)
 		iommu_close(iommu);
-		return err;
-	}
+	return err;
+}
+
+/* One more address space of the same iommufd; only one of them is to be closed. */
+int iommu_add(struct iommu *iommu, const struct iommu *first)
+{
+	struct iommu_ioas_alloc arg = { .size = sizeof(arg) };
+
+	if (ioctl(first->fd, IOMMU_IOAS_ALLOC, &arg))
+		return -errno;
+	iommu->fd = first->fd;
 	iommu->ioas = arg.out_ioas_id;
 	return 0;
 }

@@ -47,6 +47,7 @@ struct iommu {
 };
 
 int iommu_open(struct iommu *iommu);
+int iommu_add(struct iommu *iommu, const struct iommu *first);
 void iommu_close(struct iommu *iommu);
 int iommu_map(struct iommu *iommu, uint64_t iova, void *mem, size_t size);
 int iommu_map_file(struct iommu *iommu, uint64_t iova, int fd, uint64_t start, size_t size);
@@ -67,8 +68,10 @@ struct dma_area {
 };
 
 int area_create(struct dma_area *area, uint64_t iova);
+int area_create_size(struct dma_area *area, uint64_t iova, size_t size);
 int area_adopt(struct dma_area *area, int fd, uint64_t iova);
 int area_map(struct dma_area *area, struct iommu *iommu);
+struct dma_area area_part(const struct dma_area *area, size_t offset, size_t size);
 void area_close(struct dma_area *area);
 
 /* A device (device.c) */
@@ -141,6 +144,17 @@ int group_device(int group, const char *address);
 
 /* Registers. Nothing but accesses of just this size reaches the device. */
 
+static inline uint16_t mmio_read16(void *base, size_t offset)
+{
+	return __atomic_load_n((uint16_t *)((char *)base + offset), __ATOMIC_SEQ_CST);
+}
+
+static inline void mmio_write16(void *base, size_t offset, uint16_t value)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n((uint16_t *)((char *)base + offset), value, __ATOMIC_RELEASE);
+}
+
 static inline uint32_t mmio_read32(void *base, size_t offset)
 {
 	return __atomic_load_n((uint32_t *)((char *)base + offset), __ATOMIC_SEQ_CST);
@@ -177,6 +191,8 @@ struct dma_driver_ops {
 	/* what is copied at a time: at most, and a multiple of what */
 	size_t max_copy;
 	size_t unit;
+	/* what it needs of the area behind AREA_BUFFERS */
+	size_t more;
 	/* the kernel's driver for it, or NULL */
 	const char *kernel_driver;
 	/* it can be reset alone, and that shows */
@@ -192,9 +208,12 @@ struct dma_driver_ops {
 	void (*remove)(struct dma_driver *driver);
 	/* the device is as it was left: its registers agree with the state */
 	bool (*is_running)(struct dma_driver *driver);
-	/* the device reads, then writes memory; the bytes may be lost by a fault */
+	/*
+	 * the device reads, then writes memory; the bytes may be lost by a fault. NULL
+	 * if that is not what it is for
+	 */
 	int (*copy)(struct dma_driver *driver, uint64_t to, uint64_t from, size_t len);
-	/* have the device send one */
+	/* have the device send one; or NULL */
 	int (*interrupt)(struct dma_driver *driver);
 };
 
@@ -222,19 +241,61 @@ struct dma_driver {
 #define EDU_IRQ_STATUS		0x24
 #define EDU_IRQ_RAISE		0x60
 #define EDU_IRQ_ACK		0x64
+/* What DMA raises. */
+#define EDU_IRQ_DMA		0x100
 
 extern const struct dma_driver_ops edu_ops;
 extern const struct dma_driver_ops e1000e_ops;
+extern const struct dma_driver_ops hda_ops;
 extern const struct dma_driver_ops nvme_ops;
 
 const struct dma_driver_ops *driver_find(uint16_t vendor, uint16_t device);
 int driver_init(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area);
 int driver_resume(struct dma_driver *driver, struct vfio_device *device, struct dma_area *area);
+int driver_init_as(struct dma_driver *driver, const struct dma_driver_ops *ops,
+		   struct vfio_device *device, struct dma_area *area);
+int driver_resume_as(struct dma_driver *driver, const struct dma_driver_ops *ops,
+		     struct vfio_device *device, struct dma_area *area);
 void driver_remove(struct dma_driver *driver);
 int driver_copy(struct dma_driver *driver, size_t to, size_t from, size_t len);
 
 /* Calls @done until it says yes; -ETIMEDOUT if that takes too long. */
 int wait_until(bool (*done)(void *arg), void *arg);
+
+/*
+ * DMA that nobody waits for, for who is elsewhere meanwhile. What has an area as its
+ * argument looks at memory only.
+ */
+
+int edu_begin(struct dma_driver *driver, uint64_t iova, size_t len, bool to_memory,
+	      bool interrupt);
+int edu_end(struct dma_driver *driver);
+uint32_t edu_acknowledge(struct dma_driver *driver);
+
+int nvme_write(struct dma_driver *driver, uint32_t block, uint64_t from, size_t len);
+void nvme_begin_read(struct dma_driver *driver, uint32_t block, uint64_t to, size_t len);
+int nvme_end_read(struct dma_driver *driver);
+int nvme_count_over(const struct dma_area *area);
+
+/* Sound that is recorded all the time, over and over again: silence (driver_hda.c) */
+
+#define HDA_SOUND		(1024 * 1024)
+#define HDA_SOUND_SIZE		(4 * 1024 * 1024)
+
+/* An e1000e that receives, without anybody for many frames (driver_e1000e_ring.c) */
+
+#define RING_DESCRIPTORS	65520
+#define RING_BUFFER_SIZE	256
+#define RING_AT			(1024 * 1024)
+#define RING_BUFFERS		(2 * 1024 * 1024)
+#define RING_AREA_SIZE		(18 * 1024 * 1024)
+
+extern const struct dma_driver_ops e1000e_ring_ops;
+
+void *ring_peek(const struct dma_area *area, uint32_t nth, size_t *len);
+uint32_t ring_count(const struct dma_area *area);
+void ring_take(struct dma_driver *driver, uint32_t count);
+int ring_send(struct dma_driver *driver, const void *frame, size_t len);
 
 /* What the kernel says (log.c) */
 
