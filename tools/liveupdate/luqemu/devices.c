@@ -184,11 +184,11 @@ static void give_type(struct json_object *properties, struct json_object *descri
 static int give_types(struct device *device, struct qmp *qmp, long deadline)
 {
 	struct json_object *arguments = json_object_new_object(), *list = NULL;
+	const char *driver = qmp_text(device->properties, "driver");
 	size_t i;
 	int ret;
 
-	json_object_object_add(arguments, "typename",
-			       json_object_get(json_object_object_get(device->properties, "driver")));
+	json_object_object_add(arguments, "typename", json_object_new_string(driver));
 	ret = qmp_command(qmp, "device-list-properties", arguments, &list, deadline);
 	json_object_put(arguments);
 	for (i = 0; !ret && i < json_object_array_length(list); i++)

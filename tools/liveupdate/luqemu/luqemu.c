@@ -122,7 +122,8 @@ static void start_qemu(struct vm *vm, char **args, bool incoming)
 		 * What could not be saved is refused now, not in the update. QEMU would
 		 * refuse what is plugged in later, too.
 		 */
-		vm->unplug ? "-S" : "-only-migratable", "-m", (char *)vm->memory_size, "-object", object,
+		vm->unplug ? "-S" : "-only-migratable",
+		"-m", (char *)vm->memory_size, "-object", object,
 		"-machine", "memory-backend=luqemu", "-chardev", chardev,
 		"-mon", "chardev=luqemu,mode=control",
 		incoming ? "-incoming" : NULL, "defer",
@@ -347,7 +348,8 @@ static int run(struct vm *vm)
 
 static int print_usage(FILE *out)
 {
-	fprintf(out, "usage: luqemu --name NAME --memory SIZE[KMGT] [--unplug] QEMU [ARGUMENT]...\n");
+	fprintf(out, "usage: luqemu --name NAME --memory SIZE[KMGT] [--unplug]\n"
+		"              QEMU [ARGUMENT]...\n");
 	return out == stderr ? 2 : 0;
 }
 

@@ -105,7 +105,9 @@ static int qmp_answer(struct qmp *qmp, struct json_object **answer, long deadlin
 		ret = qmp_message(qmp, answer, deadline);
 		if (ret)
 			return ret;
-		serial = json_object_object_get_ex(*answer, "id", &id) ? json_object_get_int64(id) : 0;
+		serial = 0;
+		if (json_object_object_get_ex(*answer, "id", &id))
+			serial = json_object_get_int64(id);
 		if (*answer && serial == qmp->serial)
 			return 0;
 		json_object_put(*answer);

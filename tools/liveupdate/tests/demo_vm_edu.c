@@ -20,7 +20,7 @@
 #define EDU_PAGE	4096
 /* It has 4 KiB of memory, and sees addresses of 28 bits. */
 #define EDU_BUFFER	0x40000
-#define EDU_ADDRESSES	(1ULL << 28)
+#define EDU_ADDRESSES	0x10000000ULL
 
 enum {
 	EDU_FACTORIAL = 0x08, EDU_STATUS = 0x20, EDU_DMA_SOURCE = 0x80, EDU_DMA_TARGET = 0x88,
@@ -33,8 +33,8 @@ enum {
 #define PCI_COMMAND		4
 #define PCI_COMMAND_MEMORY	2
 #define PCI_COMMAND_MASTER	4
-#define PAGEMAP_PRESENT		(1ULL << 63)
-#define PAGEMAP_FRAME		((1ULL << 55) - 1)
+#define PAGEMAP_PRESENT		0x8000000000000000ULL
+#define PAGEMAP_FRAME		0x7fffffffffffffULL
 
 #define POLL_US		10000
 #define POLLS		3000

@@ -32,7 +32,7 @@ static const char *property(struct devices *devices, unsigned int i, const char 
 
 TEST(taken_from_the_command_line)
 {
-	char *args[] = {
+	char *args[18] = {
 		"qemu", "-device", "vfio-pci,host=0000:00:04.0,id=x,addr=4,x-vga,a=b,,c=d",
 		"-device", "virtio-rng", "-name", "vfio-pci", "--device",
 		"{\"driver\":\"vfio-pci\",\"rombar\":0}", "-device", "driver=vfio-pci,host=1",
@@ -116,7 +116,7 @@ static int start_qemu(struct qmp *qmp, const char *hotplug, pid_t *pid)
 
 FIXTURE_SETUP(qemu)
 {
-	char *args[] = {
+	char *args[5] = {
 		"-device", DRIVER ",id=one,bus=port1,dma_mask=0xfffffff,multifunction=off,addr=0",
 		"-device", DRIVER ",bus=port2", NULL
 	};
@@ -221,7 +221,7 @@ TEST_F(qemu, late)
 TEST_F(qemu, refused)
 {
 	struct devices *devices = &self->devices;
-	char *args[] = { "-device", DRIVER ",id=two,bus=pcie.0", NULL };
+	char *args[3] = { "-device", DRIVER ",id=two,bus=pcie.0", NULL };
 
 	ASSERT_EQ(devices_take(devices, DRIVER, args), 0);
 	EXPECT_EQ(devices_plug(devices, self->qmp, qmp_deadline(START_MS)), -EIO);
