@@ -27,7 +27,7 @@ echo "demo: a host starts in QEMU; $("$qemu" --version | head -n 1) is in it, to
 host="kvm.tsc_tolerance_ppm=20000"
 rc=0
 APPEND="$host luo.mode=demo-vm luo.stage=0" "$REPO/lab/run.sh" 2>"$log.err" | tee "$log" |
-	tr -d '\r' | grep --line-buffered -E '^demo: ' || rc=$?
+	sed -u 's/\r//' | grep --line-buffered -E '^demo: ' || rc=$?
 
 # Each question is asked twice: before the update, and after it.
 answers() { tr -d '\r' <"$log" | grep -A1 -F "guest# $1" | sed -n 's/^demo:     \([^g]\)/\1/p'; }

@@ -55,10 +55,10 @@ start() {
 	cat $run.out >$run.log &
 	soon luctl status >/dev/null 2>&1
 	tell "luqemu --name vm-7 --memory 256M --unplug qemu-system-x86_64 -machine q35,accel=kvm"
-	tell "    -device vfio-pci,host=$device,bus=port ..."
+	tell "    -device vfio-pci,host=$device,bus=slot1 ..."
 	luqemu --name vm-7 --memory 256M --unplug qemu-system-x86_64 -machine q35,accel=kvm \
-		-cpu host -device pcie-root-port,id=port,chassis=1 \
-		-device vfio-pci,host=$device,bus=port \
+		-cpu host -device pcie-root-port,id=slot1,chassis=1 \
+		-device vfio-pci,host=$device,bus=slot1 \
 		-nodefaults -display none -serial pipe:$run -kernel /next/bzImage \
 		-initrd /guest.initrd -append "console=ttyS0 no_timer_check tsc=reliable quiet" \
 		>/tmp/luqemu.log 2>&1 &

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * edu NUMBER: what a guest does with QEMU's device for education. The device has to
- * compute a factorial, and to copy a page to its own memory and back by DMA.
+ * compute a factorial, and to copy some bytes to its own memory and back by DMA.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -17,8 +17,8 @@
 #define EDU_DEVICES	"/sys/bus/pci/devices/*"
 #define EDU_MODALIAS	"pci:v00001234d000011E8"
 #define EDU_SIZE	0x100000
-#define EDU_PAGE	4096
-/* It has 4 KiB of memory, and sees addresses of 28 bits. */
+/* It has 4 KiB of memory, not all of which can be used, and sees addresses of 28 bits. */
+#define EDU_COPY	2048
 #define EDU_BUFFER	0x40000
 #define EDU_ADDRESSES	0x10000000ULL
 
@@ -33,6 +33,7 @@ enum {
 #define PCI_COMMAND		4
 #define PCI_COMMAND_MEMORY	2
 #define PCI_COMMAND_MASTER	4
+#define PAGE_SIZE		4096
 #define PAGEMAP_PRESENT		0x8000000000000000ULL
 #define PAGEMAP_FRAME		0x7fffffffffffffULL
 
@@ -135,29 +136,29 @@ static uint64_t address_of(void *page)
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 
 	if (fd < 0 || pread(fd, &entry, sizeof(entry),
-			    (uintptr_t)page / EDU_PAGE * sizeof(entry)) != sizeof(entry))
+			    (uintptr_t)page / PAGE_SIZE * sizeof(entry)) != sizeof(entry))
 		err(1, "pagemap");
 	close(fd);
-	if (!(entry & PAGEMAP_PRESENT) || (entry & PAGEMAP_FRAME) * EDU_PAGE >= EDU_ADDRESSES)
+	if (!(entry & PAGEMAP_PRESENT) || (entry & PAGEMAP_FRAME) * PAGE_SIZE >= EDU_ADDRESSES)
 		errx(1, "no address for the device");
-	return (entry & PAGEMAP_FRAME) * EDU_PAGE;
+	return (entry & PAGEMAP_FRAME) * PAGE_SIZE;
 }
 
 static void dma(uint64_t from, uint64_t to, uint32_t direction)
 {
 	write64(EDU_DMA_SOURCE, from);
 	write64(EDU_DMA_TARGET, to);
-	write64(EDU_DMA_COUNT, EDU_PAGE);
+	write64(EDU_DMA_COUNT, EDU_COPY);
 	write64(EDU_DMA_COMMAND, EDU_DMA_RUN | direction);
 	wait_for(EDU_DMA_COMMAND, EDU_DMA_RUN);
 }
 
-static void copy_page(void)
+static void copy(void)
 {
-	char *page = mmap(NULL, EDU_PAGE, PROT_READ | PROT_WRITE,
+	char *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
 	uint64_t address;
-	char bytes[EDU_PAGE];
+	char bytes[EDU_COPY];
 	int fd = open("/dev/urandom", O_RDONLY);
 
 	if (page == MAP_FAILED || fd < 0 || read(fd, bytes, sizeof(bytes)) != sizeof(bytes))
@@ -169,8 +170,8 @@ static void copy_page(void)
 	memset(page, 0, sizeof(bytes));
 	dma(EDU_BUFFER, address, EDU_DMA_TO_MEMORY);
 	if (memcmp(page, bytes, sizeof(bytes)))
-		errx(1, "the page is not what it was");
-	munmap(page, EDU_PAGE);
+		errx(1, "the bytes are not what they were");
+	munmap(page, PAGE_SIZE);
 }
 
 int main(int argc, char **argv)
@@ -180,7 +181,8 @@ int main(int argc, char **argv)
 	open_edu(find_edu());
 	write32(EDU_FACTORIAL, number);
 	wait_for(EDU_STATUS, EDU_STATUS_COMPUTING);
-	copy_page();
-	printf("%u! is %u, a page went there and back\n", number, read32(EDU_FACTORIAL));
+	copy();
+	printf("%u! is %u, %u bytes there and back by DMA\n", number,
+	       read32(EDU_FACTORIAL), EDU_COPY);
 	return 0;
 }
