@@ -19,7 +19,7 @@ for file in /usr/share/seabios/bios-256k.bin /usr/share/qemu/{linuxboot_dma,kvmv
 done
 INITRD=$(selftests_initrd demo-vm "$OUT"/tools/{luod,luod-keeper,luctl,luqemu,luod_test} "$qemu:$qemu" \
 	"$LINUX/tools/liveupdate/tests/demo_vm.sh" "$guest:/guest.initrd" "${files[@]}")
-export INITRD MEM=${MEM:-3G} TIMEOUT=${TIMEOUT:-900} QEMU_EXTRA="-device edu,addr=04.0"
+export INITRD MEM=${MEM:-3G} TIMEOUT=${TIMEOUT:-1800} QEMU_EXTRA="-device edu,addr=04.0"
 
 echo "demo: a host starts in QEMU; $("$qemu" --version | head -n 1) is in it, too"
 # An emulated machine sees its clock now so fast and now so, and KVM a guest that wants another
