@@ -10,7 +10,8 @@
  * Invariants:
  *  - the guest runs unless luod was told that it is ready and has not taken it back;
  *  - a session is finished when QEMU has all of the guest, and before that runs: until
- *    then another luqemu can try, and never is there a second one that runs.
+ *    then another luqemu can try, and never is there a second one that runs;
+ *  - what is unplugged for an update is plugged in again when the guest goes on.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,6 +32,7 @@
 
 #include <liveupdate.h>
 
+#include "devices.h"
 #include "qmp.h"
 
 #define START_MS	(60 * 1000)
@@ -52,6 +54,10 @@ struct vm {
 	/* While the guest is stopped for an update, otherwise -1. */
 	int state;
 	bool stopped;
+	/* QEMU's devices of the host, if these are to be unplugged for an update. */
+	bool unplug;
+	bool unplugged;
+	struct devices devices;
 	pid_t qemu;
 	int pidfd;
 	struct qmp qmp;
@@ -112,8 +118,12 @@ static void start_qemu(struct vm *vm, char **args, bool incoming)
 	snprintf(chardev, sizeof(chardev), "socket,id=luqemu,fd=%d", sockets[1]);
 	memcpy(all, args, count * sizeof(*all));
 	memcpy(all + count, (char *[]) {
-		/* What could not be saved is refused now, not in the update. */
-		"-only-migratable", "-m", (char *)vm->memory_size, "-object", object,
+		/*
+		 * What could not be saved is refused now, not in the update. QEMU would
+		 * refuse what is plugged in later, too.
+		 */
+		vm->unplug ? "-S" : "-only-migratable",
+		"-m", (char *)vm->memory_size, "-object", object,
 		"-machine", "memory-backend=luqemu", "-chardev", chardev,
 		"-mon", "chardev=luqemu,mode=control",
 		incoming ? "-incoming" : NULL, "defer",
@@ -132,6 +142,8 @@ static void start_qemu(struct vm *vm, char **args, bool incoming)
 	fcntl(sockets[0], F_SETFD, FD_CLOEXEC);
 	vm->pidfd = pidfd_open(vm->qemu, 0);
 	must(vm, vm->pidfd < 0 ? -errno : 0, "pidfd");
+	vm->qmp.event = devices_event;
+	vm->qmp.event_data = &vm->devices;
 	must(vm, qmp_open(&vm->qmp, sockets[0], qmp_deadline(START_MS)), "QEMU does not start");
 }
 
@@ -150,12 +162,35 @@ static void create_session(struct vm *vm)
 	must(vm, lu_client_subscribe(vm->luod), "luod won't tell of updates");
 }
 
+/* Has the user asked for a guest that does not run yet? */
+static bool wants_to_wait(char **args)
+{
+	while (*args && strcmp(*args, "-S") && strcmp(*args, "--S"))
+		args++;
+	return *args;
+}
+
 static void new_guest(struct vm *vm, char **args)
 {
 	vm->memory = must(vm, new_memfd(vm->name, parse_size(vm->memory_size)), "memory");
 	create_session(vm);
 	must(vm, preserve_memory(vm), "memory");
 	start_qemu(vm, args, false);
+	if (!vm->unplug)
+		return;
+	must(vm, qmp_can_save(&vm->qmp, qmp_deadline(START_MS)), "could not be saved");
+	must(vm, devices_plug(&vm->devices, &vm->qmp, qmp_deadline(START_MS)), "devices");
+	if (!wants_to_wait(args))
+		must(vm, qmp_continue(&vm->qmp, qmp_deadline(START_MS)), "does not run");
+}
+
+/* What fails is tried again, see run(). */
+static void plug_devices(struct vm *vm)
+{
+	if (!devices_are_out(&vm->devices))
+		return;
+	if (!devices_plug(&vm->devices, &vm->qmp, qmp_deadline(START_MS)))
+		printf("luqemu: %s has its devices\n", vm->name);
 }
 
 /* It was handed over by the previous kernel. */
@@ -175,6 +210,7 @@ static void restore_guest(struct vm *vm, char **args, int old)
 	close(state);
 	qmp_continue(&vm->qmp, qmp_deadline(START_MS));
 	printf("luqemu: %s goes on in a new kernel\n", vm->name);
+	plug_devices(vm);
 	ret = preserve_memory(vm);
 	if (ret)
 		warnx("%s: not preserved yet: %s", vm->name, strerror(-ret));
@@ -191,10 +227,20 @@ static void get_guest(struct vm *vm, char **args)
 		restore_guest(vm, args, must(vm, old, "the session can't be retrieved"));
 }
 
-static int save(struct vm *vm, long deadline)
+static int unplug_devices(struct vm *vm, long deadline)
 {
+	vm->unplugged = true;
+	return devices_unplug(&vm->devices, &vm->qmp, deadline);
+}
+
+static int save(struct vm *vm, unsigned int timeout_ms)
+{
+	long deadline = qmp_deadline(timeout_ms);
 	int ret = preserve_memory(vm);
 
+	/* The last quarter is for what has to be done then. */
+	if (!ret)
+		ret = unplug_devices(vm, deadline - timeout_ms / 4);
 	if (!ret)
 		ret = qmp_stop(&vm->qmp, deadline);
 	if (ret)
@@ -215,11 +261,11 @@ static void go_on(struct vm *vm)
 		close(vm->state);
 		vm->state = -1;
 	}
-	if (!vm->stopped)
-		return;
-	vm->stopped = false;
-	if (!qmp_continue(&vm->qmp, qmp_deadline(START_MS)))
+	if (vm->stopped && !qmp_continue(&vm->qmp, qmp_deadline(START_MS)))
 		printf("luqemu: %s goes on\n", vm->name);
+	vm->stopped = false;
+	vm->unplugged = false;
+	plug_devices(vm);
 }
 
 static int prepare(struct vm *vm, const struct lu_event *event)
@@ -227,7 +273,7 @@ static int prepare(struct vm *vm, const struct lu_event *event)
 	int ret;
 
 	go_on(vm);
-	ret = save(vm, qmp_deadline(event->timeout_ms));
+	ret = save(vm, event->timeout_ms);
 	if (ret)
 		go_on(vm);
 	else
@@ -267,6 +313,12 @@ static int qemu_status(struct vm *vm)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Is there something to be tried again? */
+static int timeout(const struct vm *vm)
+{
+	return vm->alone || (devices_are_out(&vm->devices) && !vm->unplugged) ? RETRY_MS : -1;
+}
+
 static int run(struct vm *vm)
 {
 	struct pollfd pollers[] = {
@@ -276,14 +328,17 @@ static int run(struct vm *vm)
 	};
 
 	for (;;) {
+		/* What QEMU has told may have been read with an answer, long ago. */
+		if (pollers[1].fd >= 0 && qmp_drain(&vm->qmp))
+			pollers[1].fd = -1;
+		if (pollers[1].fd >= 0 && !vm->unplugged)
+			plug_devices(vm);
 		fflush(stdout);
 		pollers[2].fd = vm->alone ? -1 : lu_client_fd(vm->luod);
-		if (poll(pollers, 3, vm->alone ? RETRY_MS : -1) < 0 && errno != EINTR)
+		if (poll(pollers, 3, timeout(vm)) < 0 && errno != EINTR)
 			err(1, "poll");
 		if (pollers[0].revents)
 			return qemu_status(vm);
-		if (pollers[1].revents && qmp_drain(&vm->qmp))
-			pollers[1].fd = -1;
 		if (vm->alone && lu_client_reconnect(vm->luod) == 0)
 			vm->alone = false;
 		if (!vm->alone)
@@ -293,7 +348,8 @@ static int run(struct vm *vm)
 
 static int print_usage(FILE *out)
 {
-	fprintf(out, "usage: luqemu --name NAME --memory SIZE[KMGT] QEMU [ARGUMENT]...\n");
+	fprintf(out, "usage: luqemu --name NAME --memory SIZE[KMGT] [--unplug]\n"
+		"              QEMU [ARGUMENT]...\n");
 	return out == stderr ? 2 : 0;
 }
 
@@ -302,27 +358,33 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "name", required_argument, NULL, 'n' },
 		{ "memory", required_argument, NULL, 'm' },
+		{ "unplug", no_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	struct vm vm = { .session = -1, .memory = -1, .state = -1 };
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "+n:m:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+n:m:uh", options, NULL)) != -1) {
 		if (option == 'n')
 			vm.name = optarg;
 		else if (option == 'm')
 			vm.memory_size = optarg;
+		else if (option == 'u')
+			vm.unplug = true;
 		else
 			return print_usage(option == 'h' ? stdout : stderr);
 	}
 	if (!vm.name || !vm.memory_size || optind == argc || !parse_size(vm.memory_size))
 		return print_usage(stderr);
+	if (vm.unplug)
+		must(&vm, devices_take(&vm.devices, "vfio-pci", argv + optind), "devices");
 	must(&vm, lu_connect(NULL, &vm.luod), "luod");
 	get_guest(&vm, argv + optind);
 	status = run(&vm);
 	/* No guest, nothing to hand over. */
 	if (!vm.alone)
 		lu_client_release(vm.luod, vm.name);
+	devices_free(&vm.devices);
 	return status;
 }

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The guest of demo_vm.sh: a job that counts, 16 MiB of random bytes, and a shell.
+# The guest of demo_vm.sh: a job that counts, 16 MiB of random bytes, a program for its
+# device, and a shell.
 mount -t proc none /proc
+mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 while :; do
