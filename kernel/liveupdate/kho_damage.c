@@ -24,9 +24,9 @@
  * address in this kernel, in scratch or behind the end of memory; or what is
  * there at [PATH:OFFSET]. Any of them may be shifted by ">>N".
  *
- * An image and scratch are damaged when an image is loaded, before it gets its
- * checksum; all else in the last moment before the kexec, after it was written.
- * What is found here is this kernel's own, so it is believed.
+ * An image and scratch are damaged when an image is loaded; all else in the last
+ * moment before the kexec, after it was written. What is found here is this
+ * kernel's own, so it is believed.
  */
 #define pr_fmt(fmt) "KHO: damage: " fmt
 
