@@ -47,6 +47,7 @@ struct running_notes {
 	uint32_t devices[RUNNING_DEVICES];
 	/* for who uses it */
 	uint64_t number;
+	uint64_t seed;
 	char text[128];
 	struct frames frames;
 };
