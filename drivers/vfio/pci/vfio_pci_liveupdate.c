@@ -15,7 +15,8 @@
  *    of it;
  *  - until its file is finished, an incoming device is in
  *    &vfio_pci_core_device.incoming, if it was retrieved, and never reset by us:
- *    a close before that puts its state back there, and ends its DMA;
+ *    a close before that, which is when another file is retrieved, puts its state
+ *    back there, and ends its DMA;
  *  - bus mastering is never on while the device's translation is not known.
  */
 #define pr_fmt(fmt) "vfio-pci: live update: " fmt
