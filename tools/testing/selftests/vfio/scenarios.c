@@ -138,6 +138,8 @@ static void xhci_before(void)
 	struct vfio_device device;
 
 	xhci_open(&device, -1);
+	/* It can't be reset when it is closed. */
+	mmio_write32(xhci_registers(&device), XHCI_COMMAND, 0);
 	CHECK(!xhci_runs(&device));
 	mmio_write32(xhci_registers(&device), XHCI_COMMAND, XHCI_RUN);
 	CHECK(xhci_runs(&device));
