@@ -161,7 +161,8 @@ static void take_signals(struct vm *vm)
 	for (;;) {
 		while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
 			take_signal(vm, signal);
-		if (vm->asked)
+		/* What it waits for its device is no gap that it reports: stop it when it does. */
+		if (vm->asked && (!vm->vfio || vm->device.busy))
 			luod_answer(vm);
 		else if (vm->stopped)
 			take_signal(vm, sigwaitinfo(&set, NULL));
