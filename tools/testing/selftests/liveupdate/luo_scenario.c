@@ -52,6 +52,20 @@ void end(int session, int fd)
 	close(fd);
 }
 
+void load_stage(const char *mode, int hops, char **options)
+{
+	char cmdline[1024];
+	size_t len;
+
+	snprintf(cmdline, sizeof(cmdline), LUO_CMDLINE " luo.mode=%s luo.stage=%d luo.hops=%d%s%s",
+		 mode, stage + 1, hops, only ? " luo.only=" : "", only ?: "");
+	for (; *options; options++) {
+		len = strlen(cmdline);
+		snprintf(cmdline + len, sizeof(cmdline) - len, " %s", *options);
+	}
+	CHECK_EQ(luo_kexec_load(cmdline), 0);
+}
+
 /* A memfd in huge pages. */
 int thp_memfd(size_t size, uint64_t seed)
 {

@@ -57,6 +57,8 @@ void check(int ok, const char *fmt, ...);
 int one_before(const char *name, uint64_t token, int fd);
 int one_after(const char *name, uint64_t token, int *session);
 void end(int session, int fd);
+/* The kernel that is to go on from here, with more options. */
+void load_stage(const char *mode, int hops, char **options);
 int thp_memfd(size_t size, uint64_t seed);
 
 #endif /* LUO_SCENARIO_H */

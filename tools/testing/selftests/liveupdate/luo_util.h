@@ -482,4 +482,15 @@ static inline int luo_kexec(void)
 	return reboot(LINUX_REBOOT_CMD_KEXEC) ? -errno : 0;
 }
 
+/* A kexec that must not succeed: with an image that would do nothing useful. */
+static inline int luo_try_kexec(void)
+{
+	int err = luo_kexec_load_kernel("");
+
+	if (!err)
+		err = luo_kexec();
+	luo_kexec_unload();
+	return err;
+}
+
 #endif /* LUO_UTIL_H */

@@ -300,21 +300,6 @@ static void before(void)
 	result("before");
 }
 
-static void load(int hops, char **options)
-{
-	char cmdline[1024];
-	size_t len;
-
-	snprintf(cmdline, sizeof(cmdline),
-		 LUO_CMDLINE " luo.mode=iommu-kexec luo.stage=%d luo.hops=%d%s%s",
-		 stage + 1, hops, only ? " luo.only=" : "", only ?: "");
-	for (; *options; options++) {
-		len = strlen(cmdline);
-		snprintf(cmdline + len, sizeof(cmdline) - len, " %s", *options);
-	}
-	CHECK_EQ(luo_kexec_load(cmdline), 0);
-}
-
 int main(int argc, char **argv)
 {
 	int hops;
@@ -343,7 +328,7 @@ int main(int argc, char **argv)
 	if (stage == hops || is("refused"))
 		return !!bad;
 	before();
-	load(hops, argv + 3);
+	load_stage("iommu-kexec", hops, argv + 3);
 	luo_leaks();
 	printf("# jump\n");
 	CHECK_EQ(luo_kexec(), 0);

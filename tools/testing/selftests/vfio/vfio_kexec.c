@@ -113,21 +113,6 @@ static void fail_first(void)
 	result("kexec_fails_first_pitfall_7");
 }
 
-static void load(int hops, char **options)
-{
-	char cmdline[1024];
-	size_t len;
-
-	snprintf(cmdline, sizeof(cmdline),
-		 LUO_CMDLINE " luo.mode=vfio-kexec luo.stage=%d luo.hops=%d%s%s",
-		 stage + 1, hops, only ? " luo.only=" : "", only ?: "");
-	for (; *options; options++) {
-		len = strlen(cmdline);
-		snprintf(cmdline + len, sizeof(cmdline) - len, " %s", *options);
-	}
-	CHECK_EQ(luo_kexec_load(cmdline), 0);
-}
-
 int main(int argc, char **argv)
 {
 	int hops;
@@ -154,7 +139,7 @@ int main(int argc, char **argv)
 		return !!bad;
 	failures = 0;
 	prepare_all();
-	load(hops, argv + 3);
+	load_stage("vfio-kexec", hops, argv + 3);
 	fail_first();
 	luo_leaks();
 	printf("# jump\n");

@@ -87,17 +87,6 @@ static bool works(struct used *used)
 	return !vfio_irq_disable(&used->device, index) && ok;
 }
 
-/* A kexec that must not succeed: with an image that would do nothing useful. */
-static int try_kexec(void)
-{
-	int err = luo_kexec_load_kernel("");
-
-	if (!err)
-		err = luo_kexec();
-	luo_kexec_unload();
-	return err;
-}
-
 /* What is not open and bound as it should be, or is somebody else's. */
 TEST_F(luo, refused)
 {
@@ -294,7 +283,7 @@ TEST_F(luo, busy_devices_fail_the_kexec_pitfall_22)
 	ASSERT_EQ(0, log_open(&log));
 
 	ASSERT_EQ(0, vfio_irq_enable(&e1000e.device, e1000e_ops.irq_index, 1, &eventfd));
-	EXPECT_EQ(-EBUSY, try_kexec());
+	EXPECT_EQ(-EBUSY, luo_try_kexec());
 	EXPECT_TRUE(log_says(&log, e1000e.address, "live update: "));
 	EXPECT_TRUE(interrupts(&e1000e, eventfd));
 	EXPECT_TRUE(copies(&e1000e));
@@ -303,7 +292,7 @@ TEST_F(luo, busy_devices_fail_the_kexec_pitfall_22)
 	close(eventfd);
 
 	ASSERT_EQ(0, vfio_set_power(&e1000e.device, 3));
-	EXPECT_EQ(-EBUSY, try_kexec());
+	EXPECT_EQ(-EBUSY, luo_try_kexec());
 	EXPECT_TRUE(log_says(&log, e1000e.address, "live update: "));
 	ASSERT_EQ(0, vfio_set_power(&e1000e.device, 0));
 	EXPECT_TRUE(works(&edu));
@@ -356,7 +345,7 @@ TEST_F(luo, aborted_kexec_is_undone_pitfall_7)
 	ASSERT_EQ(0, luo_preserve(session, used.device.fd, 1));
 	ASSERT_EQ(0, luo_preserve(session, fd, 2));
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5"));
-	EXPECT_EQ(-EIO, try_kexec());
+	EXPECT_EQ(-EIO, luo_try_kexec());
 	EXPECT_TRUE(used.driver.ops->is_running(&used.driver));
 	EXPECT_TRUE(works(&used));
 
