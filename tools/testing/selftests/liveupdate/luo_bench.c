@@ -59,14 +59,14 @@ static void load(const char *bench)
 {
 	char cmdline[256];
 
-	snprintf(cmdline, sizeof(cmdline), LUO_CMDLINE
-		 " quiet nokaslr kho=on liveupdate=on rdinit=/bin/luo_bench"
-		 " luo.mode=bench luo.bench=%s", bench);
+	snprintf(cmdline, sizeof(cmdline), LUO_CMDLINE " %s=%s",
+		 "quiet nokaslr kho=on liveupdate=on rdinit=/bin/luo_bench luo.mode=bench luo.bench",
+		 bench);
 	must(luo_kexec_load(cmdline), "kexec_file_load");
 }
 
 /* The line is part of the pause: some thousand instructions. */
-static void jump(void)
+static void leave(void)
 {
 	printf("bench: jump %llu\n", (unsigned long long)__rdtsc());
 	must(luo_kexec(), "kexec");
@@ -110,7 +110,7 @@ static void memfd_before(int dev, unsigned long mb, int kind)
 	snprintf(bench, sizeof(bench), "memfd,1,%lu,%d,%llu", mb, kind,
 		 (unsigned long long)__rdtsc());
 	load(bench);
-	jump();
+	leave();
 }
 
 /* Read a byte of each page; what is read has to be what was written. */
@@ -163,7 +163,7 @@ static void empty_before(int dev, int nr)
 	report("preserve", now() - start);
 	snprintf(bench, sizeof(bench), "empty,1,%d", nr);
 	load(bench);
-	jump();
+	leave();
 }
 
 static void empty_after(int dev, int nr)
@@ -257,7 +257,7 @@ static void sessions_before(int dev, int nr)
 	report("create", now() - start);
 	snprintf(bench, sizeof(bench), "sessions,1,%d", nr);
 	load(bench);
-	jump();
+	leave();
 }
 
 static void sessions_after(int dev, int nr)
