@@ -2,13 +2,14 @@
 # The benchmark: what live update costs with our kernel and with the peer's (see
 # lab/peer.sh), on the same machine, by the same program, through the uAPI.
 #
-#	[BENCH=quick] [RECORD=1] [FRESH=1] lab/bench.sh
+#	[BENCH=quick] [RECORD=1] [FRESH=1] [WHO=ours] lab/bench.sh
 #
 # Figures are millions of instructions: the clock of the machine, its TSC, too, counts
 # them (-icount shift=0,sleep=off -smp 1), and what a CPU waits for a timer, as one per
 # nanosecond. Scratch is as each kernel has it by default. A run is kept in out/bench by
 # what it depends on, the kernel, the initramfs, the machine, and is not run again
-# (FRESH=1: it is). BENCH=quick is for minutes: no file above 512 MiB.
+# (FRESH=1: it is). BENCH=quick is for minutes, no file above 512 MiB; BENCH=targets is
+# what has a target.
 #
 # RECORD=1 adds the figures to lab/bench-history.tsv and draws lab/bench.svg. A figure of
 # ours that is more than 2 % above the last one there is marked.
@@ -21,18 +22,22 @@ figures=$LOGS/bench.tsv
 runs=$OUT/bench
 mkdir -p "$LOGS" "$runs"
 
-peer=$("$REPO/lab/peer.sh")
-peer_version=$(cut -d' ' -f2 "$CACHE/peer/version")
-declare -A kernel=([ours]=$OUT/bzImage [peer]=$peer)
+whose=${WHO:-ours peer}
+declare -A kernel=([ours]=$OUT/bzImage)
+peer_version=mainline
+if [[ $whose = *peer* ]]; then
+	kernel[peer]=$("$REPO/lab/peer.sh")
+	peer_version=$(cut -d' ' -f2 "$CACHE/peer/version")
+fi
 INITRD=$(vm_selftest luo_bench)
 export INITRD ICOUNT=1
 
-if [ "${BENCH:-full}" = quick ]; then
-	sizes=(64 512) files=(1 1000) sessions=(1 100) large=""
-else
-	sizes=(64 512 2048) files=(1 100 1000 4000 10000) sessions=(1 100 1000 2000) large=8192
-fi
 kinds=(4k thp hugetlb)
+case ${BENCH:-full} in
+quick) sizes=(64 512) files=(1 1000) sessions=(1 100) large="" ;;
+targets) sizes=(2048) kinds=(4k thp) files=(4000) sessions=(1000) large="" ;;
+*) sizes=(64 512 2048) files=(1 100 1000 4000 10000) sessions=(1 100 1000 2000) large=8192 ;;
+esac
 
 # run WHO BENCH MEM: the figures of one run, in the file that is printed. What fails says
 # so there; a run that ends otherwise has none.
@@ -92,7 +97,7 @@ memfds() { # MEM SIZE...
 
 : >"$figures.new"
 available=$(awk '$1 == "MemAvailable:" { print int($2 / 1048576) }' /proc/meminfo)
-for who in ours peer; do
+for who in $whose; do
 	memfds 4G "${sizes[@]}"
 	for n in "${files[@]}"; do
 		file=$(run $who "empty,0,$n" 4G)
