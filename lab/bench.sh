@@ -39,8 +39,8 @@ targets) sizes=(2048) kinds=(4k thp) files=(4000) sessions=(1000) large="" ;;
 *) sizes=(64 512 2048) files=(1 100 1000 4000 10000) sessions=(1 100 1000 2000) large=8192 ;;
 esac
 
-# run WHO BENCH MEM: the figures of one run, in the file that is printed. What fails says
-# so there; a run that ends otherwise has none.
+# run WHO BENCH MEM: the figures of one run, in the file that is printed; what fails says
+# so there.
 run() {
 	local file
 
@@ -51,7 +51,8 @@ run() {
 			APPEND="quiet nokaslr kho=on liveupdate=on luo.mode=bench luo.bench=$2" \
 			"$REPO/lab/run.sh" >"$file.console" 2>"$file.err" || tail -n 1 "$file.err" >&2
 		tr -d '\r' <"$file.console" | sed -n 's/^bench: //p' >"$file.new"
-		[ -s "$file.new" ] || echo "FAILED: no figures: $file.console" >"$file.new"
+		grep -qE '^(start|FAILED)' "$file.new" ||
+			echo "FAILED: it did not come to its end, see ${file#"$REPO/"}.console" >>"$file.new"
 		mv "$file.new" "$file"
 	fi
 	echo "$file"
