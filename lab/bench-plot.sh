@@ -32,10 +32,10 @@ done
 
 cd "$work"
 gnuplot <<-END
-	set terminal svg size 900,400 font "sans-serif,13" background "white"
+	set terminal svg size 900,460 font "sans-serif,13" background "white"
 	set output "$work/svg"
 	set multiplot layout 1,2
-	set key top left
+	set key below Left reverse samplen 2
 	set grid
 	set xlabel "preserved, GiB"
 	set ylabel "millions of instructions"

@@ -70,8 +70,8 @@ END {
 				note = note " was " was[name]
 			if (a == "" && b == "") continue
 			printf "%-54s %10s %10s %8s %8s %s\n", label(name), shown(a), shown(b),
-				number(a) && number(b) && b > 0 ? sprintf("%.3f", a / b) : "-",
-				name in target ? sprintf("%.4g", target[name]) : "-", note
+				(number(a) && number(b) && b + 0 ? sprintf("%.3f", a / b) : "-"),
+				(name in target ? sprintf("%.4g", target[name]) : "-"), note
 		}
 	for (i = 1; i <= reasons; i++) printf "(%d) %s\n", i, order[i]
 }
