@@ -127,5 +127,9 @@ if [ "${RECORD:-0}" = 1 ]; then
 	awk -v OFS='\t' -v date="$(date -u +%F)" -v commit="$(git -C "$REPO" rev-parse --short HEAD)" \
 		-v peer="$peer_version" '{ print date, commit, $1 == "peer" ? peer : "ours", $2, $3 }' FS='\t' \
 		"$figures" >>"$history"
-	"$REPO/lab/bench-plot.sh" "$figures" "$peer_version" "$REPO/lab/bench.svg"
+	! [[ $whose = *peer* ]] || "$REPO/lab/bench-plot.sh" "$figures" "$peer_version" "$REPO/lab/bench.svg"
+fi
+# Where the pause goes.
+if [ "${BENCH:-full}" = full ]; then
+	PEER=$([[ $whose = *peer* ]] || echo none) "$REPO/lab/phases.sh"
 fi
