@@ -1,9 +1,9 @@
 # The front door. What a target does is in lab/; `make help` tells them all.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-dma demo-vm demo-systemd test test-debug deps tree kernel run series check docs refresh bench clean
+.PHONY: help demo demo-dma demo-vm demo-systemd test test-debug deps tree kernel run series check docs refresh bench interop clean
 # Each script takes what it needs from the environment.
-export FRAGMENT INITRD APPEND NEXT SLUG FLAVOURS
+export FRAGMENT INITRD APPEND NEXT SLUG FLAVOURS BENCH RECORD FRESH WHO INTEROP
 
 help: ## what each target does
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -50,8 +50,11 @@ refresh: ## take edits in out/linux back into series/*/hooks.patch [SLUG=patch]
 docs: tree ## out/docs/html: the pages of the series, as htmldocs would make them
 	@lab/docs.sh
 
-bench: kernel ## the benchmark table
+bench: kernel ## what it costs, ours and mainline's in one table [BENCH=quick] [RECORD=1]
 	@lab/bench.sh
+
+interop: kernel ## live updates between this kernel and mainline's
+	@lab/interop.sh
 
 clean: ## remove out/
 	@rm -rf out

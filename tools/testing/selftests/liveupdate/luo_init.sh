@@ -20,6 +20,8 @@
 #	luo.mode=demo-vm		the demonstration of "make demo-vm"
 #	luo.mode=hostile luo.part=N luo.of=M
 #					damaged handovers, one in M, with luo_hostile
+#	luo.mode=interop luo.order=A,B	kernels of different origin, with luo_interop
+#	luo.mode=bench luo.bench=...	what it costs, with luo_bench
 #	luo.mode=minivmm luo.hops=N	a virtual machine that lives through N kexecs
 #	luo.mode=demo-dma		the demonstration of "make demo-dma"
 #	luo.mode=demo			the demonstration of "make demo"
@@ -172,6 +174,9 @@ demo-vm)
 	;;
 hostile)
 	luo_hostile "$(option stage)" "$(option part)" "$(option of)"
+	;;
+interop)
+	luo_interop "$(option stage)" "$(option order)"
 	;;
 minivmm)
 	minivmm_test.sh "$(option stage)" "$(option hops)"
