@@ -29,7 +29,7 @@ if [[ $whose = *peer* ]]; then
 	kernel[peer]=$("$REPO/lab/peer.sh")
 	peer_version=$(cut -d' ' -f2 "$CACHE/peer/version")
 fi
-INITRD=$(vm_selftest luo_bench)
+INITRD=$(vm_bench)
 export INITRD ICOUNT=1
 
 kinds=(4k thp hugetlb)

@@ -14,7 +14,7 @@
 work=$OUT/phases
 mkdir -p "$work"
 gcc -O2 -Wall -shared -fPIC -o "$work/phases.so" "$REPO/lab/phases.c"
-INITRD=$(vm_selftest luo_bench)
+INITRD=$(vm_bench)
 export INITRD ICOUNT=1 MEM=${MEM:-4G} TIMEOUT=${TIMEOUT:-1800}
 # places SYSTEM-MAP: what the plugin looks for. Each initcall is one.
 places() {

@@ -131,6 +131,16 @@ vm_selftest() {
 	selftests_initrd "$1" "$OUT/selftests/$1"
 }
 
+# vm_bench: build the selftests, and print the name of an initramfs with luo_bench. It is
+# not compressed: that takes as long with each kernel, and is no part of what is measured.
+vm_bench() {
+	local initrd
+
+	initrd=$(vm_selftest luo_bench) || return 1
+	gzip -dc "$initrd" >"$OUT/bench.initrd"
+	echo "$OUT/bench.initrd"
+}
+
 # vm_vfio: build the selftests, and print the name of an initramfs with those of vfio.
 vm_vfio() {
 	selftests_build || return 1

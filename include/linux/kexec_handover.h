@@ -4,6 +4,7 @@
 #define _LINUX_KEXEC_HANDOVER_H
 
 #include <linux/err.h>
+#include <linux/jump_label.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/types.h>
 
@@ -60,6 +61,21 @@ int kho_check_image(void);
 int kho_cmdline_off(const struct kimage *image, const char *option);
 int kho_walk_scratch(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *res, void *arg));
+
+DECLARE_STATIC_KEY_FALSE(kho_scratch_key);
+
+/**
+ * kho_has_scratch - is some of the memory scratch?
+ *
+ * What is preserved has to be moved out of it first.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool kho_has_scratch(void)
+{
+	return static_branch_unlikely(&kho_scratch_key);
+}
 
 #else /* CONFIG_KEXEC_HANDOVER */
 
@@ -127,6 +143,11 @@ static inline int kho_fill_kimage(struct kimage *image)
 static inline int kho_check_image(void)
 {
 	return -ENOENT;
+}
+
+static inline bool kho_has_scratch(void)
+{
+	return false;
 }
 
 static inline int kho_walk_scratch(struct kexec_buf *kbuf,

@@ -309,16 +309,18 @@ bool kho_is_preserved(phys_addr_t phys, unsigned int order)
  * It is charged to the memory cgroup of the caller.
  *
  * Context: process context, may sleep.
- * Return: zeroed memory, or an ERR_PTR().
+ * Return: memory of which the first @size bytes are zeroed, or an ERR_PTR().
  */
 void *kho_alloc_preserve(size_t size)
 {
 	struct folio *folio;
 	int err;
 
-	folio = folio_alloc(GFP_KERNEL_ACCOUNT | __GFP_ZERO, get_order(size));
+	folio = folio_alloc(GFP_KERNEL_ACCOUNT, get_order(size));
 	if (!folio)
 		return ERR_PTR(-ENOMEM);
+	/* Most are small, and there may be thousands of them. */
+	memset(folio_address(folio), 0, size);
 	err = kho_preserve_folio(folio);
 	if (err) {
 		folio_put(folio);

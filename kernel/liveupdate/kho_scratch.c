@@ -23,6 +23,7 @@
 #include <linux/init.h>
 #include <linux/initrd.h>
 #include <linux/io.h>
+#include <linux/jump_label.h>
 #include <linux/kexec_handover.h>
 #include <linux/kmemleak.h>
 #include <linux/limits.h>
@@ -47,6 +48,9 @@
 
 /* Regions are made of the largest blocks of the buddy allocator. */
 #define KHO_SCRATCH_ALIGN	((phys_addr_t)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
+
+/* For kho_has_scratch(); from when it is given to the buddy allocator. */
+DEFINE_STATIC_KEY_FALSE(kho_scratch_key);
 
 static struct kho_scratch_ser kho_scratch[KHO_SCRATCH_MAX] __ro_after_init;
 static unsigned int kho_scratch_nr __ro_after_init;
@@ -469,4 +473,6 @@ void __init kho_scratch_release(void)
 		}
 	}
 	kho_scratch_nr_parts = 0;
+	if (kho_scratch_nr)
+		static_branch_enable(&kho_scratch_key);
 }

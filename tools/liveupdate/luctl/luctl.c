@@ -28,7 +28,7 @@ static const struct command {
 	{ "release", cmd_release, "release NAME                      give a new session up" },
 	{ "update", cmd_update,
 	  "update [--kernel FILE] [--initrd FILE] [--append TEXT] [--reuse-cmdline]\n"
-	  "         [--timeout SECONDS] [--force] [--dry-run]" },
+	  "         [--types TYPE,...|mainline] [--timeout SECONDS] [--force] [--dry-run]" },
 	{ "report", cmd_report, "report                            what came back, and how soon" },
 };
 

@@ -5,6 +5,7 @@
  *	luctl.c		arguments, commands, errors
  *	sessions.c	commands on luod's sessions
  *	update.c	luctl update
+ *	types.c		what the next kernel has to know
  *	report.c	luctl status, luctl report
  *	output.c	text for people and pipes, JSON
  */
@@ -56,6 +57,13 @@ int cmd_update(struct luctl *luctl, int argc, char **argv);
 
 /* sessions.c */
 const char *session_state(const struct lu_session *session);
+
+/* types.c */
+/*
+ * How many files that are preserved are of none of these types, separated by commas, or
+ * "mainline". Each has a line on stderr. Or -errno.
+ */
+int types_check(const char *types);
 
 /* report.c */
 /* The first line of a file of /sys or /proc; false if there is none. */

@@ -30,6 +30,7 @@ struct plan {
 	const char *kernel;
 	const char *initrd;
 	const char *append;
+	const char *types;
 	bool reuse;
 	bool force;
 	bool dry_run;
@@ -62,6 +63,7 @@ static int parse(int argc, char **argv, struct plan *plan)
 		{ "initrd", required_argument, NULL, 'i' },
 		{ "append", required_argument, NULL, 'a' },
 		{ "reuse-cmdline", no_argument, NULL, 'r' },
+		{ "types", required_argument, NULL, 'T' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "dry-run", no_argument, NULL, 'n' },
@@ -71,7 +73,7 @@ static int parse(int argc, char **argv, struct plan *plan)
 	char *end;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "k:i:a:rt:fn", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "k:i:a:rT:t:fn", options, NULL)) != -1) {
 		switch (option) {
 		case 'k':
 			plan->kernel = optarg;
@@ -84,6 +86,9 @@ static int parse(int argc, char **argv, struct plan *plan)
 			break;
 		case 'r':
 			plan->reuse = true;
+			break;
+		case 'T':
+			plan->types = optarg;
 			break;
 		case 'f':
 			plan->force = true;
@@ -244,6 +249,16 @@ static bool check_state(struct luctl *luctl, const struct plan *plan)
 	return bad;
 }
 
+/* Does the next kernel know what is preserved? Clients may add to it until they are ready. */
+static bool check_types(const struct plan *plan)
+{
+	int unknown = plan->types ? types_check(plan->types) : 0;
+
+	if (unknown < 0)
+		luctl_fail(unknown, "what is preserved can't be read");
+	return unknown && not_ready("files would be lost");
+}
+
 static int load(const struct plan *plan)
 {
 	unsigned long flags = plan->initrd ? 0 : KEXEC_FILE_NO_INITRAMFS;
@@ -275,6 +290,8 @@ static int prepare(struct luctl *luctl, const struct plan *plan)
 		luctl_fail(ret, "the clients are not ready");
 		return EXIT_NOT_READY;
 	}
+	if (check_types(plan))
+		return EXIT_NOT_READY;
 	/* What the disks are to know must not wait for the next kernel. */
 	step(plan, "writing back");
 	sync();
@@ -313,6 +330,7 @@ int cmd_update(struct luctl *luctl, int argc, char **argv)
 	step(&plan, "checking");
 	bad = check_state(luctl, &plan);
 	bad |= check_load(&plan);
+	bad |= check_types(&plan);
 	if (bad)
 		return EXIT_NOT_READY;
 	tell(luctl, &plan);

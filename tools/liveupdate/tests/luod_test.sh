@@ -254,6 +254,13 @@ stage_0_update() {
 	exits 6 update_without_kernel luctl update
 	exits 6 update_no_kernel luctl update --kernel /etc/passwd
 	exits 6 update_off update --append "kho=off"
+	yes create_for_types luctl create vm-types
+	yes preserve_for_types luctl preserve vm-types 7 --fd 4 4<>/dev/liveupdate_test
+	exits 6 update_types update --types mainline
+	says update_types_are_named "session vm-types: the next kernel does not know the type of 0x7, "
+	yes release_for_types luctl release vm-types
+	yes update_types_known update --types mainline --dry-run
+	exits 6 update_types_unknown update --types memfd-v1,vfio-pci-v1 --dry-run
 	exits 2 update_bad_timeout update --timeout x
 
 	as bob exec luod_test subscribe 5 >/tmp/subscriber &
