@@ -71,7 +71,7 @@ unsigned int __init kho_apic_timer_period(void)
 	u64 hz = previous_hz(), measured;
 
 	/* What is too slow or too fast for the clock events is no frequency. */
-	if (!hz || !tsc_khz || !lapic_is_integrated())
+	if (!hz || !tsc_khz)
 		return 0;
 	if (hz < 1000000 || hz / HZ > UINT_MAX) {
 		pr_err("%llu Hz can't be right\n", hz);
