@@ -8,6 +8,12 @@ SPLATS+='|possible (recursive|circular) locking|possible irq lock inversion|inco
 SPLATS+='|INFO: task .* blocked|soft lockup|hard LOCKUP|rcu: INFO|self-detected stall|sleeping function called'
 SPLATS+='|Call Trace:|Stack:$|end Kernel panic|DMAR: .*fault|unable to handle'
 
+# The functions that the series adds to the kernel, static ones, too.
+our_functions() {
+	sed 's/#.*//' "$REPO"/series/*/files | grep -E '^(arch|drivers|kernel|mm)/.*\.c$' |
+		(cd "$REPO" && xargs sed -nE 's/^[a-z][a-z0-9_ *]*[ *]([a-z0-9_]+)\(.*/\1/p') | sort -u
+}
+
 # Data races are everywhere in a kernel, and most of them are known. KCSAN draws
 # a line above and below each report; one without a function of ours among the
 # four innermost ones of either trace is left out. Nothing else is. Ours may call
@@ -16,7 +22,18 @@ SPLATS+='|Call Trace:|Stack:$|end Kernel panic|DMAR: .*fault|unable to handle'
 # function like folio_lock(), is in the way of somebody who reads another one: ours is
 # the atomic read-modify-write, and the plain read is none of ours.
 without_foreign_races() {
-	tr -d '\r' <"$1" | awk '
+	awk -v functions="$(our_functions)" '
+	BEGIN {
+		split(functions, list)
+		for (i in list) is_ours[list[i]] = 1
+	}
+	# "[   12.345678]  name.part.0+0x12/0x34", and of a trace "?  name" is a guess.
+	function by_us(line) {
+		sub(/\+0x.*/, "", line)
+		sub(/.*[] ]/, "", line)
+		sub(/\..*/, "", line)
+		return line in is_ours
+	}
 	function ours(trace, other) {
 		return mine[trace] && !(kind[trace] == "rmw" && kind[other] == "read" && !mine[other])
 	}
@@ -41,11 +58,11 @@ without_foreign_races() {
 			frames = 0
 			kind[++trace] = /read-write \(marked\) to/ ? "rmw" : /[] ]read to/ ? "read" : "other"
 		}
-		if (/\+0x/ && frames++ < 4 && /[] ](luo|kho|liveupdate|memfd|pci_liveupdate|vfio_pci_liveupdate|vfio_liveupdate)_[a-z0-9_.]*\+0x/) mine[trace] = 1
+		if (/\+0x/ && frames++ < 4 && by_us($0)) mine[trace] = 1
 		next
 	}
 	{ print }
-	END { cut = 1; flush() }'
+	END { cut = 1; flush() }' <(tr -d '\r' <"$1")
 }
 
 # splats LOG: show them with what follows; false if there are none.
