@@ -8,9 +8,8 @@
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <sys/utsname.h>
-#include <time.h>
-#include <x86intrin.h>
 
+#include "luo_ticks.h"
 #include "luo_util.h"
 
 #define SESSION		"vm-7"
@@ -45,21 +44,6 @@ static void sum(int fd, char text[65])
 	if (!pipe || fscanf(pipe, "%64s", text) != 1)
 		give_up("sha256sum", -EIO);
 	pclose(pipe);
-}
-
-/* The time stamp counter goes on through a kexec; the clocks start anew. */
-static double ticks_per_second(void)
-{
-	struct timespec start, now;
-	uint64_t ticks = __rdtsc();
-	double seconds;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		seconds = now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9;
-	} while (seconds < 0.2);
-	return (__rdtsc() - ticks) / seconds;
 }
 
 static int copy_file(int to, const char *path)
@@ -153,7 +137,7 @@ static void after(int dev)
 	if (err)
 		give_up("finish the session", err);
 	say("the session is finished, the memfd is an ordinary one again");
-	printf("demo-ticks: %llu %.0f\n", (unsigned long long)ticks, ticks_per_second());
+	printf("demo-ticks: %llu %.0f\n", (unsigned long long)ticks, luo_ticks_per_second());
 	printf("demo-verdict: memfd of %ld KiB with the same SHA-256, ",
 	       (long)luo_size(fd) / 1024);
 	printf("session \"%s\", Linux %s -> %s\n", SESSION, from, uts.release);

@@ -8,9 +8,8 @@
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <sys/utsname.h>
-#include <time.h>
-#include <x86intrin.h>
 
+#include "../liveupdate/luo_ticks.h"
 #include "running.h"
 
 #define SOME_FRAMES	500
@@ -40,21 +39,6 @@ static void if_failed_give_up(const char *what)
 		return;
 	say("FAILED: %s", what);
 	exit(1);
-}
-
-/* The time stamp counter goes on through a kexec; the clocks start anew. */
-static double ticks_per_second(void)
-{
-	struct timespec start, now;
-	uint64_t ticks = __rdtsc();
-	double seconds;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		seconds = now.tv_sec - start.tv_sec + (now.tv_nsec - start.tv_nsec) / 1e9;
-	} while (seconds < 0.2);
-	return (__rdtsc() - ticks) / seconds;
 }
 
 static uint64_t look(const char *what)
@@ -117,7 +101,7 @@ static void after(void)
 	last = card.notes->frames;
 	look("each frame is there, in order");
 	first = card.notes->frames;
-	pause = (first.ticks - last.ticks) / ticks_per_second();
+	pause = (first.ticks - last.ticks) / luo_ticks_per_second();
 	uname(&uts);
 	say("this is Linux %s, booted by kexec; the memfd is back", uts.release);
 	say("at the last look %llu frames had come, now there are %llu, each in its place",
