@@ -148,7 +148,7 @@ static int kho_claim_block(unsigned long pfn, unsigned int hint)
 	return order;
 }
 
-/* Reserved pages become allocated ones that the caller owns. */
+/* Pages that were kept from everybody become allocated ones that the caller owns. */
 static void kho_unreserve(struct page *page, unsigned int order)
 {
 	unsigned long i;
@@ -321,6 +321,20 @@ static int __init kho_claim_node(phys_addr_t phys, void *arg)
 }
 
 /*
+ * Reserve full granules. Their struct pages are initialised with the others' unless that
+ * is deferred; to mark each as reserved takes a good part of the boot, and nobody looks
+ * at it: they have a reference, so nobody takes them for free or for movable.
+ */
+static int __init kho_reserve_run(phys_addr_t phys, phys_addr_t size)
+{
+	int err = memblock_reserve(phys, size);
+
+	if (err || IS_ENABLED(CONFIG_DEFERRED_STRUCT_PAGE_INIT))
+		return err;
+	return memblock_reserved_mark_noinit(phys, size);
+}
+
+/*
  * Reserve one granule. Preserved pages that are somebody else's are a lie of
  * the map. Its free pages can be released later only if all of them are free.
  */
@@ -335,8 +349,9 @@ static int __init kho_reserve_granule(unsigned long pfn, unsigned long bit)
 
 	if (kho_is_free(phys, size)) {
 		end = find_next_zero_bit(kho_area_bitmap, limit, bit);
-		if (end < limit)
-			__set_bit(pfn / KHO_GRANULE_PAGES, kho_in.gaps);
+		if (end == limit)
+			return kho_reserve_run(phys, size);
+		__set_bit(pfn / KHO_GRANULE_PAGES, kho_in.gaps);
 		return memblock_reserve(phys, size);
 	}
 
@@ -382,8 +397,9 @@ static int __init kho_reserve_area(unsigned long area)
 			phys_addr_t size = PFN_PHYS(end - bit);
 
 			if (kho_is_free(phys, size)) {
-				if (memblock_reserve(phys, size))
-					return -ENOMEM;
+				err = kho_reserve_run(phys, size);
+				if (err)
+					return err;
 				bit = end - KHO_GRANULE_PAGES;
 				continue;
 			}
