@@ -148,7 +148,8 @@ void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 	if (!fdt_phys || !IS_ALIGNED(fdt_phys, PAGE_SIZE) ||
 	    fdt_len != PAGE_SIZE || kho_in.fdt_phys ||
 	    kho_scratch_adopt(scratch_phys, scratch_len)) {
-		pr_err("refused: the boot data name an impossible FDT or scratch\n");
+		pr_err("refused: the boot data name an impossible FDT (%pa+0x%llx) or scratch (%pa+0x%llx)\n",
+		       &fdt_phys, fdt_len, &scratch_phys, scratch_len);
 		kho_in.refused = true;
 		return;
 	}

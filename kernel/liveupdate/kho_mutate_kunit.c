@@ -131,12 +131,14 @@ static int __init kho_test_read_scratch(void *arg)
 	bool sane = true;
 
 	for (i = 0; i < TEST_REGIONS; i++) {
-		sane &= table[i].size && !(table[i].addr % SZ_4M) && !(table[i].size % SZ_4M);
+		if (!table[i].size)
+			continue;
+		sane &= !(table[i].addr % SZ_4M) && !(table[i].size % SZ_4M);
 		sane &= table[i].addr <= U64_MAX - table[i].size;
 		for (j = 0; sane && j < i; j++)
-			sane &= table[i].addr >= table[j].addr ?
+			sane &= !table[j].size || (table[i].addr >= table[j].addr ?
 				table[i].addr - table[j].addr >= table[j].size :
-				table[j].addr - table[i].addr >= table[i].size;
+				table[j].addr - table[i].addr >= table[i].size);
 	}
 	return kho_scratch_is_sane(table, TEST_REGIONS) == sane ? sane : -EINVAL;
 }

@@ -136,7 +136,7 @@ bool kho_scratch_overlaps(phys_addr_t phys, u64 size)
 	return false;
 }
 
-/* Can this be a table of regions, wherever they are? */
+/* Can this be a table of regions, wherever they are? Mainline has empty ones in it. */
 VISIBLE_IF_KUNIT bool __init
 kho_scratch_is_sane(const struct kho_scratch_ser *table, unsigned int nr)
 {
@@ -144,13 +144,14 @@ kho_scratch_is_sane(const struct kho_scratch_ser *table, unsigned int nr)
 	u64 end;
 
 	for (i = 0; i < nr; i++) {
-		if (!table[i].size ||
-		    !IS_ALIGNED(table[i].addr | table[i].size, KHO_SCRATCH_ALIGN) ||
+		if (!table[i].size)
+			continue;
+		if (!IS_ALIGNED(table[i].addr | table[i].size, KHO_SCRATCH_ALIGN) ||
 		    check_add_overflow(table[i].addr, table[i].size, &end) ||
 		    end > PHYS_ADDR_MAX)
 			return false;
 		for (j = 0; j < i; j++)
-			if (table[i].addr < table[j].addr + table[j].size &&
+			if (table[j].size && table[i].addr < table[j].addr + table[j].size &&
 			    table[j].addr < end)
 				return false;
 	}
@@ -172,31 +173,30 @@ int __init kho_scratch_adopt(phys_addr_t phys, u64 len)
 {
 	unsigned int i, j, nr = len / sizeof(kho_scratch[0]);
 	struct kho_scratch_ser *table;
-	bool is_sane;
 
 	if (!nr || len % sizeof(kho_scratch[0]) || len > sizeof(kho_scratch))
 		return -EINVAL;
 	table = early_memremap(phys, len);
 	if (!table)
 		return -EINVAL;
-	is_sane = kho_scratch_is_sane(table, nr);
-	if (is_sane)
-		memcpy(kho_scratch, table, len);
+	if (kho_scratch_is_sane(table, nr))
+		for (i = 0; i < nr; i++)
+			if (table[i].size)
+				kho_scratch[kho_scratch_nr++] = table[i];
 	early_memunmap(table, len);
-	if (!is_sane)
+	if (!kho_scratch_nr)
 		return -EINVAL;
-	kho_scratch_nr = nr;
 
 	/* From the top, as memblock does it: the direct map is made so. */
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < kho_scratch_nr; i++) {
 		for (j = i; j && kho_confinement[j - 1].start < kho_scratch[i].addr; j--)
 			kho_confinement[j] = kho_confinement[j - 1];
 		kho_confinement[j].start = kho_scratch[i].addr;
 		kho_confinement[j].end = kho_scratch[i].addr + kho_scratch[i].size;
 	}
-	kho_confinement[nr].start = 0;
-	kho_confinement[nr].end = SZ_1M;
-	memblock_confine(kho_confinement, nr + 1);
+	kho_confinement[i].start = 0;
+	kho_confinement[i].end = SZ_1M;
+	memblock_confine(kho_confinement, i + 1);
 	return 0;
 }
 

@@ -31,7 +31,7 @@
 #define FDT_ALIEN	"KHO: refused: the previous kernel does not speak kho-v4"
 #define FDT_PLACE	"KHO: refused: the FDT is not in preservable memory"
 #define MAP_DAMAGED	"KHO: refused: the map of preserved memory is damaged"
-#define BOOT_DATA	"KHO: refused: the boot data name an impossible FDT or scratch"
+#define BOOT_DATA	"KHO: refused: the boot data name an impossible FDT"
 #define NO_SCRATCH	"KHO: refused: scratch is not memory of this machine"
 #define LUO_LOST	"what is handed over as LUO is not preserved memory"
 #define LUO_ALIEN	"luo: the handover has version '"
