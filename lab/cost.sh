@@ -6,7 +6,7 @@
 . "$REPO/lab/vm.sh"
 
 mkdir -p "$LOGS"
-INITRD=$(vm_selftests)
+INITRD=$(vm_bench)
 export INITRD ICOUNT=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -40,6 +40,8 @@ row "preserve 512 MiB of 4 KiB pages" "$(figure small preserve)" 60
 row "preserve 512 MiB of 2 MiB folios" "$(figure huge preserve)" 6
 row "retrieve 512 MiB of 4 KiB pages" "$(figure small retrieve)" 75
 row "retrieve 512 MiB of 2 MiB folios" "$(figure huge retrieve)" -
+row "pause: reboot(2) to init, nothing preserved" \
+	"$(awk '$1 == "jump" { jump = $2 } $1 == "start" { printf "%.0f", ($2 - jump) / 1e6 }' "$work/none")" 330
 row "preserve 5 GiB of 6 GiB" "$(figure full preserve)" works
 row "retrieve 5 GiB of 6 GiB" "$(figure full retrieve)" works
 row "boot, for each of 524,288 preserved pages" \

@@ -9,6 +9,7 @@
 #include "luo_hostile.h"
 
 #define META		"kexec-metadata.preserved-data"
+#define TIMER		"x86-apic-timer-v1.preserved-data"
 #define MAP		".preserved-memory-map/0"
 #define PAGES		MAP "/16/0/0/0"		/* single pages: leaves by area */
 #define HUGE		MAP "/0/16/0/0/0"	/* blocks of 2 MiB: the one leaf */
@@ -102,7 +103,8 @@ const struct damage damages[] = {
 
 	/* the table of scratch regions */
 	{ "scratch_unaligned", "scratch:0^0x1000", BOOT_DATA, HANDOVER },
-	{ "scratch_empty", "scratch:8=0", BOOT_DATA, HANDOVER, MORE },
+	{ "scratch_empty", "scratch:8=0", "luo: live update ", NOTHING, MORE },
+	{ "scratch_all_empty", "scratch:8=0,scratch:24=0,scratch:40=0", BOOT_DATA, HANDOVER },
 	{ "scratch_wraps", "scratch:8=0xffffffffffc00000", BOOT_DATA, HANDOVER },
 	{ "scratch_outside", "scratch:16=0x1000000000", NO_SCRATCH, HANDOVER, MORE },
 	{ "scratch_no_address", "scratch:16=0x8000000000000000", "KHO: refused: ", HANDOVER, MORE },
@@ -112,6 +114,10 @@ const struct damage damages[] = {
 	{ "scratch_twice", "scratch:16=[scratch:0]", BOOT_DATA, HANDOVER },
 	{ "scratch_is_all_memory", "scratch:32=0x800000,scratch:40=0x7f000000", "KHO: refused: ",
 	  HANDOVER },
+
+	/* the frequency of the APIC timer: it is measured then */
+	{ "timer_too_slow", TIMER "/0:0=5", "KHO: APIC timer: 5 Hz can't be right", NOTHING },
+	{ "timer_too_fast", TIMER "/0:0^0x100000000", "Hz of the previous kernel are ", NOTHING },
 
 	/* the metadata: nothing depends on them */
 	{ "meta", META ":0", "what is handed over as kexec-metadata is not preserved memory",
