@@ -69,7 +69,8 @@ value() {
 put() { printf '%s\t%s\t%s\n' "$who" "$1" "$2" >>"$figures.new"; }
 # difference A B [SIZE]: A - B, or what is wrong with A; for each GiB of SIZE MiB.
 difference() { awk -v a="$1" -v b="$2" -v size="${3:-1024}" 'BEGIN {
-	if ((a "" b) ~ /^[-0-9.]+$/ && a != "" && b != "") printf "%.2f", (a - b) * 1024 / size; else print a }'; }
+	if ((a "" b) ~ /^[-0-9.]+$/ && a != "" && b != "") printf "%.2f", (a - b) * 1024 / size
+	else print a ~ /^[-0-9.]+$/ ? b : a }'; }
 
 memfds() { # MEM SIZE...
 	local mem=$1 size kind file none pause free

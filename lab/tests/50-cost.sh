@@ -11,7 +11,7 @@ awk 'NR > 1 && $NF != "-" {
 	ours = $(NF - 1)
 	target = $NF
 	pitfall = /^preserve/ ? " (pitfall 26)" : /^boot/ ? " (pitfalls 20 and 27)" : /ratio of a file/ ? " (pitfall 19)" : ""
-	good = ours ~ /^[0-9.]+$/ && ours > 0 && (target == "works" || ours <= target + 0)
+	good = ours ~ /^-?[0-9.]+$/ && ours != 0 && (target == "works" || ours <= target + 0)
 	name = $0
 	sub(/ +[^ ]+ +[^ ]+$/, "", name)
 	sub(/^ +/, "", name)
