@@ -45,7 +45,8 @@ iommu_liveupdate_units_are_sane(const struct iommu_unit_ser *units, size_t nr)
 	size_t i, j;
 
 	for (i = 0; i < nr; i++) {
-		if (units[i].type != IOMMU_UNIT_SER_VTD || units[i].reserved ||
+		if ((units[i].type != IOMMU_UNIT_SER_VTD &&
+		     units[i].type != IOMMU_UNIT_SER_VTD_SCALABLE) || units[i].reserved ||
 		    !units[i].base || !units[i].root || !units[i].interrupts ||
 		    !PAGE_ALIGNED(units[i].root | units[i].interrupts))
 			return false;

@@ -25,7 +25,7 @@ static const struct tables good = {
 	.units = {
 		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed90000, .root = 0x1000,
 		  .interrupts = 0x5000 },
-		{ .type = IOMMU_UNIT_SER_VTD, .base = 0xfed91000, .root = 0x2000,
+		{ .type = IOMMU_UNIT_SER_VTD_SCALABLE, .base = 0xfed91000, .root = 0x2000,
 		  .interrupts = 0x6000 },
 	},
 	.domains = {
@@ -63,7 +63,7 @@ static void iommu_liveupdate_test_tables(struct kunit *test)
 	KUNIT_EXPECT_FALSE_MSG(test, is_sane(&tables), #_member " = " #_value);	\
 } while (0)
 	BAD(units[0].type, 0);
-	BAD(units[0].type, 2);
+	BAD(units[0].type, 3);
 	BAD(units[0].reserved, 1);
 	BAD(units[0].base, 0);
 	BAD(units[0].root, 0);

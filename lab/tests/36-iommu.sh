@@ -25,13 +25,19 @@ APPEND="$kexec luo.hops=1 luo.only=astray" vm_run iommu-astray "luo: mode iommu-
 # It could not go on: no device does.
 APPEND="$kexec luo.hops=1 luo.only=off luo.next=intel_iommu=off" \
 	vm_run iommu-off "luo: mode iommu-kexec stage 1: 0"
+
+# A unit stays in the mode that it is in, whatever the next kernel is told.
 QEMU_EXTRA="-device edu,addr=04.0 -global intel-iommu.x-scalable-mode=on"
-APPEND="$kexec luo.hops=1 luo.only=scalable luo.next=intel_iommu=sm_on" \
-	vm_run iommu-scalable "luo: mode iommu-kexec stage 1: 0"
-APPEND="$kexec luo.hops=1 luo.only=refused intel_iommu=sm_on" \
-	vm_run iommu-refused "luo: mode iommu-kexec stage 0: 0"
-check "iommu-refused: it is told" \
-	grep -q "is in scalable mode, which can't be carried" "$LOGS/iommu-refused.console"
+APPEND="$kexec luo.hops=1 luo.next=intel_iommu=sm_on" \
+	vm_run iommu-legacy "luo: mode iommu-kexec stage 1: 0"
+check "iommu-legacy: it is told" \
+	grep -q "scalable mode stays off" "$LOGS/iommu-legacy.console"
+APPEND="$kexec luo.hops=2 intel_iommu=sm_on" \
+	vm_run iommu-scalable "luo: mode iommu-kexec stage 2: 0"
+check "iommu-scalable: it is told" \
+	test "$(grep -c "scalable mode stays on" "$LOGS/iommu-scalable.console")" = 2
+APPEND="$kexec luo.hops=3 luo.only=misled intel_iommu=sm_on" \
+	vm_run iommu-misled "luo: mode iommu-kexec stage 3: 0"
 
 # Entries are cached that are not there, and interrupts are not remapped. Two devices
 # do DMA as the bridge above them, and one of them is handed over.

@@ -30,9 +30,16 @@ run() {
 
 APPEND="" QEMU_EXTRA="" run running 3
 
+# The same in scalable mode. The two edu are functions of one device: for those below
+# the bridge nothing would be translated.
+scalable=${devices/-device edu,bus=bridge,addr=01.0 -device edu,bus=bridge,addr=02.0/}
+scalable+=" -device edu,addr=0d.0,multifunction=on -device edu,addr=0d.1"
+scalable+=" -global intel-iommu.x-scalable-mode=on"
+APPEND="intel_iommu=sm_on" QEMU_EXTRA="" devices=$scalable run running-scalable 2
+
 # They were to go on, and nobody wants them.
-APPEND="luo.mode=vfio-kexec luo.stage=0 luo.hops=2 luo.only=unwanted" \
-	QEMU_EXTRA="${devices/,netdev=net/}" \
+APPEND="luo.mode=vfio-kexec luo.stage=0 luo.hops=2 luo.only=unwanted intel_iommu=sm_on" \
+	QEMU_EXTRA="${scalable/,netdev=net/}" \
 	vm_run running-unwanted "luo: mode vfio-kexec stage 2: 0"
 
 # Interrupts are not remapped, which vfio has to be told is fine, and entries are cached

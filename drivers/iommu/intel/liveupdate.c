@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Live update of VT-d units in legacy mode, see drivers/iommu/liveupdate.c.
+ * Live update of VT-d units, see drivers/iommu/liveupdate.c.
  *
  * A unit with preserved devices has two root tables: the one of every day, and one
  * for the kexec with nothing but the entries of these devices, in preserved memory.
@@ -9,7 +9,8 @@
  * all others are cut off. Interrupts are cut off, too: what a device writes to
  * where they are sent to must not be looked up in memory that is somebody else's.
  *
- * The other half, in the next kernel, is in liveupdate_in.c.
+ * The other half, in the next kernel, is in liveupdate_in.c; what is different in
+ * scalable mode is in liveupdate_scalable.c.
  */
 #define pr_fmt(fmt) "DMAR: live update: " fmt
 
@@ -22,6 +23,7 @@
 #include <linux/slab.h>
 
 #include "liveupdate.h"
+#include "pasid.h"
 
 #define NR_BUSES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 
@@ -54,10 +56,6 @@ static int intel_liveupdate_unit_preserve(struct iommu_liveupdate_unit *unit)
 	struct intel_liveupdate_out *out;
 	int err;
 
-	if (sm_supported(iommu)) {
-		pr_err("%s is in scalable mode, which can't be carried\n", iommu->name);
-		return -EOPNOTSUPP;
-	}
 	out = kzalloc(sizeof(*out), GFP_KERNEL);
 	if (!out)
 		return -ENOMEM;
@@ -67,12 +65,18 @@ static int intel_liveupdate_unit_preserve(struct iommu_liveupdate_unit *unit)
 		return err;
 	}
 	xa_init(&out->users);
-	unit->ser.type = IOMMU_UNIT_SER_VTD;
+	unit->ser.type = sm_supported(iommu) ? IOMMU_UNIT_SER_VTD_SCALABLE : IOMMU_UNIT_SER_VTD;
 	unit->ser.base = iommu->reg_phys;
 	unit->ser.root = virt_to_phys(out->root);
 	unit->ser.interrupts = virt_to_phys(out->interrupts);
 	iommu->liveupdate = out;
 	return 0;
+}
+
+static void free_context_table(u64 slot)
+{
+	if (slot)
+		kho_unpreserve_free(phys_to_virt(slot & VTD_PAGE_MASK));
 }
 
 static void intel_liveupdate_unit_unpreserve(struct iommu_liveupdate_unit *unit)
@@ -82,9 +86,10 @@ static void intel_liveupdate_unit_unpreserve(struct iommu_liveupdate_unit *unit)
 	unsigned int bus;
 
 	iommu->liveupdate = NULL;
-	for (bus = 0; bus < NR_BUSES; bus++)
-		if (out->root[bus].lo)
-			kho_unpreserve_free(phys_to_virt(out->root[bus].lo & VTD_PAGE_MASK));
+	for (bus = 0; bus < NR_BUSES; bus++) {
+		free_context_table(out->root[bus].lo);
+		free_context_table(out->root[bus].hi);
+	}
 	kho_unpreserve_free(out->root);
 	kho_unpreserve_free(out->interrupts);
 	xa_destroy(&out->users);
@@ -140,7 +145,7 @@ static int intel_liveupdate_domain_preserve(struct iommu_liveupdate_domain *entr
 	struct intel_liveupdate_count count = {};
 
 	if (!domain_is_ordinary(domain)) {
-		pr_err("a domain that is nested, or tracks what is dirty, can't be carried\n");
+		pr_err("a domain of the first level, with PASIDs, nested, or that tracks what is dirty can't be carried\n");
 		return -EOPNOTSUPP;
 	}
 	intel_liveupdate_walk(domain->pgd, agaw_to_level(domain->agaw), preserve_table, &count);
@@ -161,47 +166,88 @@ static void intel_liveupdate_domain_unpreserve(struct iommu_liveupdate_domain *e
 }
 
 /* Where a requester's entry is, in the tables for the kexec. */
-static struct context_entry *out_context(struct intel_liveupdate_out *out, u16 rid)
+static struct context_entry *out_context(struct intel_iommu *iommu, u16 rid)
 {
+	bool scalable = sm_supported(iommu);
 	struct context_entry *table;
-	u64 lo = out->root[PCI_BUS_NUM(rid)].lo;
+	u64 slot;
 
-	if (!lo)
-		return NULL;
-	table = phys_to_virt(lo & VTD_PAGE_MASK);
-	return &table[rid & 0xff];
+	slot = *intel_liveupdate_root_slot(iommu->liveupdate->root, rid, scalable);
+	table = phys_to_virt(slot & VTD_PAGE_MASK);
+	return &table[intel_liveupdate_context_index(rid, scalable)];
 }
 
-static int add_context_table(struct intel_iommu *iommu, u8 bus)
+static int add_context_table(struct intel_iommu *iommu, u16 rid)
 {
-	struct root_entry *root = &iommu->liveupdate->root[bus];
+	u64 *slot = intel_liveupdate_root_slot(iommu->liveupdate->root, rid,
+					       sm_supported(iommu));
 	void *table;
 
-	if (root->lo)
+	if (*slot)
 		return 0;
 	table = kho_alloc_preserve(VTD_PAGE_SIZE);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
-	root->lo = virt_to_phys(table) | 1;
-	__iommu_flush_cache(iommu, root, sizeof(*root));
+	*slot = virt_to_phys(table) | 1;
+	__iommu_flush_cache(iommu, slot, sizeof(*slot));
 	return 0;
 }
 
-/* The entry that the unit uses now, if it is as plain as can be. */
-static bool get_context(struct intel_iommu *iommu, struct dmar_domain *domain, u16 rid,
-			u16 did, struct context_entry *entry)
+/* What a requester is attached to a domain by, in one mode or the other. */
+struct intel_liveupdate_entry {
+	struct context_entry context;
+	struct pasid_entry pasid;
+};
+
+static struct intel_liveupdate_entry entry_of(struct intel_iommu *iommu,
+					      struct dmar_domain *domain, u16 did)
+{
+	u64 root = virt_to_phys(domain->pgd);
+
+	return (struct intel_liveupdate_entry) {
+		.context = { .lo = root | 1, .hi = domain->agaw | (u64)did << 8 },
+		.pasid = intel_liveupdate_pasid_entry(iommu, root, domain->agaw, did),
+	};
+}
+
+/* Is it what the unit uses now? */
+static bool is_in_use(struct intel_iommu *iommu, u16 rid,
+		      const struct intel_liveupdate_entry *entry)
 {
 	struct context_entry *context;
 
-	entry->lo = virt_to_phys(domain->pgd) | 1;
-	entry->hi = domain->agaw | (u64)did << 8;
+	if (sm_supported(iommu))
+		return intel_liveupdate_has_entry(iommu, rid, &entry->pasid);
 	spin_lock(&iommu->lock);
 	context = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
-	if (context && (context->lo != entry->lo || context->hi != entry->hi))
+	if (context &&
+	    (context->lo != entry->context.lo || context->hi != entry->context.hi))
 		context = NULL;
 	spin_unlock(&iommu->lock);
 	return context;
+}
+
+static int preserve_entry(struct intel_iommu *iommu, u16 rid,
+			  const struct intel_liveupdate_entry *entry)
+{
+	struct context_entry *context = out_context(iommu, rid);
+
+	if (sm_supported(iommu))
+		return intel_liveupdate_preserve_entry(iommu, context, &entry->pasid);
+	*context = entry->context;
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+	return 0;
+}
+
+static void unpreserve_entry(struct intel_iommu *iommu, u16 rid)
+{
+	struct context_entry *context = out_context(iommu, rid);
+
+	if (sm_supported(iommu))
+		intel_liveupdate_unpreserve_entry(context);
+	context_clear_entry(context);
+	__iommu_flush_cache(iommu, context, sizeof(*context));
 }
 
 /* Add a user of a requester ID, or take one away. */
@@ -218,34 +264,32 @@ static int count_user(struct intel_liveupdate_out *out, u16 rid, int change, uns
 
 static int add_requester(struct intel_iommu *iommu, struct dmar_domain *domain, u16 rid, u16 did)
 {
-	struct context_entry *context, entry;
+	struct intel_liveupdate_entry entry = entry_of(iommu, domain, did);
 	unsigned long users;
 	int err;
 
-	if (!get_context(iommu, domain, rid, did, &entry))
+	if (!is_in_use(iommu, rid, &entry))
 		return -EOPNOTSUPP;
-	err = add_context_table(iommu, PCI_BUS_NUM(rid));
+	err = add_context_table(iommu, rid);
 	if (!err)
 		err = count_user(iommu->liveupdate, rid, 1, &users);
-	if (err)
+	/* Others have the same one. */
+	if (err || users > 1)
 		return err;
-	context = out_context(iommu->liveupdate, rid);
-	*context = entry;
-	__iommu_flush_cache(iommu, context, sizeof(*context));
-	return 0;
+	err = preserve_entry(iommu, rid, &entry);
+	if (err)
+		count_user(iommu->liveupdate, rid, -1, &users);
+	return err;
 }
 
 static void del_requester(struct intel_iommu *iommu, u16 rid)
 {
-	struct context_entry *context = out_context(iommu->liveupdate, rid);
 	unsigned long users;
 
 	/* Nothing is allocated when a number becomes smaller. */
 	count_user(iommu->liveupdate, rid, -1, &users);
-	if (users)
-		return;
-	context_clear_entry(context);
-	__iommu_flush_cache(iommu, context, sizeof(*context));
+	if (!users)
+		unpreserve_entry(iommu, rid);
 }
 
 static int check_device(struct device *dev, struct iommu_domain *domain)
@@ -257,7 +301,7 @@ static int check_device(struct device *dev, struct iommu_domain *domain)
 		return -EINVAL;
 	if (info->ats_supported)
 		why = "it may cache translations (ATS)";
-	else if (info->pasid_enabled)
+	else if (info->pasid_supported)
 		why = "it has PASIDs";
 	else if (pci_real_dma_dev(to_pci_dev(dev)) != to_pci_dev(dev))
 		why = "its DMA is another device's";

@@ -6,7 +6,8 @@
  * new one, with the same entries for those devices whose entry and tables can be
  * believed; it is never turned off. These entries count as copied, as in a kdump
  * kernel: nothing is attached to such a device until somebody asks for it. If that
- * is the domain that was made of the same tables, the entry stays as it is.
+ * is the domain that was made of the same tables, the entry stays as it is, or in
+ * scalable mode what it stands for, see liveupdate_scalable.c.
  *
  * Invariants:
  *  - an entry is there only if it is what this kernel would have written for its
@@ -47,7 +48,7 @@ static struct iommu_unit_ser *find_unit(const struct iommu_liveupdate_in *in,
 	return NULL;
 }
 
-/* What an entry has to be. */
+/* What an entry has to be: in legacy mode, */
 static struct context_entry context_of(const struct iommu_liveupdate_in_domain *domain,
 				       const struct iommu_requester_ser *ser)
 {
@@ -57,16 +58,28 @@ static struct context_entry context_of(const struct iommu_liveupdate_in_domain *
 	};
 }
 
+/* and in scalable mode. */
+static struct pasid_entry pasid_entry_of(const struct intel_iommu *iommu,
+					 const struct iommu_liveupdate_in_domain *domain,
+					 const struct iommu_requester_ser *ser)
+{
+	return intel_liveupdate_pasid_entry(iommu, domain->ser.root, domain->ser.levels - 2,
+					    ser->hw_domain);
+}
+
 /* Is it so in the tables that the unit is using? */
-static bool is_in_tables(const struct iommu_unit_ser *unit,
+static bool is_in_tables(const struct intel_iommu *iommu, const struct iommu_unit_ser *unit,
 			 const struct iommu_liveupdate_in_domain *domain,
 			 const struct iommu_requester_ser *ser)
 {
 	const struct root_entry *root = phys_to_virt(unit->root);
 	u64 lo = READ_ONCE(root[PCI_BUS_NUM(ser->rid)].lo);
+	struct pasid_entry entry = pasid_entry_of(iommu, domain, ser);
 	struct context_entry expected = context_of(domain, ser);
 	const struct context_entry *context;
 
+	if (sm_supported(iommu))
+		return intel_liveupdate_check_entry(root, ser->rid, &entry);
 	if (!(lo & 1) || !kho_was_preserved(lo & VTD_PAGE_MASK, 1))
 		return false;
 	context = phys_to_virt(lo & VTD_PAGE_MASK);
@@ -150,30 +163,40 @@ static bool requester_is_sane(struct intel_iommu *iommu, struct iommu_liveupdate
 
 	/* The lowest numbers are never a domain's. */
 	return ser->hw_domain > FLPT_DEFAULT_DID && ser->hw_domain < cap_ndoms(iommu->cap) &&
-	       is_in_tables(&in->units[ser->unit], domain, ser) && domain_is_sane(iommu, domain);
+	       is_in_tables(iommu, &in->units[ser->unit], domain, ser) &&
+	       domain_is_sane(iommu, domain);
 }
 
-static bool has_context(struct intel_iommu *iommu, u16 rid)
+/* All that can fail. */
+static int prepare_requester(struct intel_iommu *iommu, u16 rid)
 {
 	bool has;
 
+	if (sm_supported(iommu))
+		return intel_liveupdate_prepare_entry(iommu, rid);
 	spin_lock(&iommu->lock);
 	has = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 1);
 	spin_unlock(&iommu->lock);
-	return has;
+	return has ? 0 : -ENOMEM;
 }
 
-/* There is a context table for it. */
+/* There is a context table for it, and it is prepared. */
 static void copy_requester(struct intel_iommu *iommu, struct iommu_liveupdate_in *in,
 			   const struct iommu_requester_ser *ser)
 {
+	struct iommu_liveupdate_in_domain *domain = iommu_liveupdate_find_in(in, ser->domain);
+	struct pasid_entry entry = pasid_entry_of(iommu, domain, ser);
 	u8 bus = PCI_BUS_NUM(ser->rid), devfn = ser->rid & 0xff;
 	struct context_entry *context;
 
 	spin_lock(&iommu->lock);
 	context = iommu_context_addr(iommu, bus, devfn, 1);
-	*context = context_of(iommu_liveupdate_find_in(in, ser->domain), ser);
-	__iommu_flush_cache(iommu, context, sizeof(*context));
+	if (sm_supported(iommu)) {
+		intel_liveupdate_copy_entry(iommu, context, &entry);
+	} else {
+		*context = context_of(domain, ser);
+		__iommu_flush_cache(iommu, context, sizeof(*context));
+	}
 	set_context_copied(iommu, bus, devfn);
 	set_bit(ser->hw_domain, iommu->domain_ids);
 	spin_unlock(&iommu->lock);
@@ -183,26 +206,29 @@ static int copy_device(struct intel_iommu *iommu, struct iommu_liveupdate_in *in
 		       struct pci_dev *pdev)
 {
 	const struct iommu_requester_ser *ser = &in->requesters[first];
+	int ret = 0;
 	size_t i;
 
 	if (!pdev || !device_is_sane(iommu, in, ser, pdev))
 		return -ENODEV;
-	for (i = first; i < in->nr_requesters; i++) {
+	for (i = first; i < in->nr_requesters && !ret; i++) {
 		if (!same_device(&in->requesters[i], ser))
 			continue;
-		if (!requester_is_sane(iommu, in, &in->requesters[i]))
-			return -EBADMSG;
-		if (!has_context(iommu, in->requesters[i].rid))
-			return -ENOMEM;
+		ret = requester_is_sane(iommu, in, &in->requesters[i]) ?
+			prepare_requester(iommu, in->requesters[i].rid) : -EBADMSG;
 	}
 	/* All of them or none: nothing fails from here on. */
 	for (i = first; i < in->nr_requesters; i++) {
 		if (!same_device(&in->requesters[i], ser))
 			continue;
-		copy_requester(iommu, in, &in->requesters[i]);
-		set_bit(i, in->taken);
+		if (!ret) {
+			copy_requester(iommu, in, &in->requesters[i]);
+			set_bit(i, in->taken);
+		} else if (sm_supported(iommu)) {
+			intel_liveupdate_cancel_entry(iommu, in->requesters[i].rid);
+		}
 	}
-	return 0;
+	return ret;
 }
 
 static bool is_first(const struct iommu_liveupdate_in *in, size_t i)
@@ -312,12 +338,22 @@ bool intel_liveupdate_keeps(struct intel_iommu *iommu)
 		quiet_devices(iommu);
 		return false;
 	}
-	if (!sm_supported(iommu) && !(dmar_readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT))
+	if (!sm_supported(iommu) == !(dmar_readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT))
 		return true;
-	/* That mode can't be changed while it is translating. */
-	pr_err("%s is to be in scalable mode: devices are blocked\n", iommu->name);
+	/* See intel_liveupdate_choose_mode(): it is in another one than other units are. */
+	pr_err("%s is to be in %s mode: devices are blocked\n", iommu->name,
+	       sm_supported(iommu) ? "scalable" : "legacy");
 	quiet_devices(iommu);
 	return false;
+}
+
+/* It is the unit that says what it uses; nothing else is to be freed later. */
+static bool unit_is_sane(const struct intel_iommu *iommu, const struct iommu_unit_ser *unit,
+			 u64 root)
+{
+	u32 type = sm_supported(iommu) ? IOMMU_UNIT_SER_VTD_SCALABLE : IOMMU_UNIT_SER_VTD;
+
+	return unit->type == type && unit->root == root && !kho_preserved_order(root);
 }
 
 /**
@@ -338,8 +374,7 @@ bool intel_liveupdate_copy(struct intel_iommu *iommu)
 	in = iommu_liveupdate_get_in();
 	unit = find_unit(in, iommu);
 	iommu->copied_tables = bitmap_zalloc(BIT(16), GFP_KERNEL);
-	/* It is the unit that says what it uses; nothing else is to be freed later. */
-	if (unit && (unit->root != root || kho_preserved_order(root)))
+	if (unit && !unit_is_sane(iommu, unit, root))
 		unit->root = 0;
 	if (!iommu->copied_tables || !unit || !unit->root)
 		pr_err("%s: what it is doing is not known, all is blocked\n", iommu->name);
@@ -439,7 +474,11 @@ void intel_liveupdate_device_block(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
-	if (dev_is_pci(dev))
+	if (!dev_is_pci(dev))
+		return;
+	if (sm_supported(info->iommu))
+		intel_liveupdate_block_entries(info->iommu, to_pci_dev(dev));
+	else
 		pci_for_each_dma_alias(to_pci_dev(dev), block_requester, info->iommu);
 }
 
@@ -452,16 +491,30 @@ static void free_old_interrupts(struct intel_iommu *iommu, const struct iommu_un
 		kho_restore_free(phys_to_virt(unit->interrupts));
 }
 
-static void free_old_root(struct intel_iommu *iommu, const struct iommu_unit_ser *unit)
+static void free_old_table(u64 slot)
 {
-	struct root_entry *root = phys_to_virt(unit->root);
-	unsigned int bus;
+	if (slot & 1 && !kho_preserved_order(slot & VTD_PAGE_MASK))
+		kho_restore_free(phys_to_virt(slot & VTD_PAGE_MASK));
+}
 
-	if (kho_preserved_order(unit->root) || iommu->root_entry == root)
+static void free_old_root(struct intel_iommu *iommu, const struct iommu_liveupdate_in *in,
+			  u32 unit)
+{
+	bool scalable = in->units[unit].type == IOMMU_UNIT_SER_VTD_SCALABLE;
+	struct root_entry *root = phys_to_virt(in->units[unit].root);
+	unsigned int bus;
+	size_t i;
+
+	if (kho_preserved_order(in->units[unit].root) || iommu->root_entry == root)
 		return;
-	for (bus = 0; bus < NR_BUSES; bus++)
-		if (root[bus].lo & 1 && !kho_preserved_order(root[bus].lo & VTD_PAGE_MASK))
-			kho_restore_free(phys_to_virt(root[bus].lo & VTD_PAGE_MASK));
+	for_each_set_bit(i, in->taken, in->nr_requesters)
+		if (scalable && in->requesters[i].unit == unit)
+			intel_liveupdate_free_old_entry(root, in->requesters[i].rid);
+	for (bus = 0; bus < NR_BUSES; bus++) {
+		free_old_table(root[bus].lo);
+		if (scalable)
+			free_old_table(root[bus].hi);
+	}
 	kho_restore_free(root);
 }
 
@@ -478,7 +531,7 @@ static int __init intel_liveupdate_free_old(void)
 		iommu = intel_liveupdate_find_iommu(in, i);
 		if (!iommu || !iommu->root_entry || !in->units[i].root)
 			continue;
-		free_old_root(iommu, &in->units[i]);
+		free_old_root(iommu, in, i);
 		free_old_interrupts(iommu, &in->units[i]);
 	}
 	return 0;

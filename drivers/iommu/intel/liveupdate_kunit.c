@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of what decides if the tables of a domain can be believed, with
- * damaged ones.
+ * KUnit tests of what decides if the tables of a domain, and those of a unit in
+ * scalable mode, can be believed, with damaged ones.
  */
 #include <kunit/test.h>
 #include <linux/io.h>
@@ -11,6 +11,7 @@
 
 #include "../../../kernel/liveupdate/kho_mutator.h"
 #include "liveupdate.h"
+#include "pasid.h"
 
 #define RW		(DMA_PTE_READ | DMA_PTE_WRITE)
 #define NR_ENTRIES	(VTD_PAGE_SIZE / sizeof(struct dma_pte))
@@ -169,9 +170,173 @@ static void intel_liveupdate_test_mutations(struct kunit *test)
 	kho_mutator_run(test, mutator, read_world, world);
 }
 
+/* Tables of a unit in scalable mode, and a page that is none. */
+enum { ROOT, CONTEXTS, DIRECTORY, PASIDS, STRANGER };
+
+#define LOW_RID		0x0020
+#define HIGH_RID	0x03a1
+#define ROOT_PHYS	0x7000000
+#define NUMBER		5
+
+/* Where it is in the page: root entries are 16 bytes, those of contexts 32. */
+#define LOW_SLOT	0
+#define HIGH_SLOT	(3 * 2 + 1)
+#define LOW_CONTEXT	(0x20 * 4)
+#define HIGH_CONTEXT	(0x21 * 4)
+
+struct scalable_world {
+	struct world world;
+	struct intel_iommu iommu;
+};
+
+static u64 *scalable_entry(struct scalable_world *world, int page, unsigned int i)
+{
+	return entry_of(&world->world, page, i);
+}
+
+static u64 scalable_phys(struct scalable_world *world, int page)
+{
+	return phys_of(&world->world, page);
+}
+
+/* Two requesters, in either half of a bus, that have one directory. */
+static struct scalable_world *make_scalable(struct kunit *test)
+{
+	struct scalable_world *world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, world);
+	world->world.pages = kho_mutator_preserve(test);
+	*scalable_entry(world, ROOT, LOW_SLOT) = scalable_phys(world, CONTEXTS) | 1;
+	*scalable_entry(world, ROOT, HIGH_SLOT) = scalable_phys(world, CONTEXTS) | 1;
+	*scalable_entry(world, CONTEXTS, LOW_CONTEXT) = scalable_phys(world, DIRECTORY) | 1;
+	*scalable_entry(world, CONTEXTS, HIGH_CONTEXT) = scalable_phys(world, DIRECTORY) | 1;
+	*scalable_entry(world, DIRECTORY, 0) = scalable_phys(world, PASIDS) | 1;
+	/* of the second level, three levels of tables, present */
+	*scalable_entry(world, PASIDS, 0) = ROOT_PHYS | 2 << 6 | 1 << 2 | 1;
+	*scalable_entry(world, PASIDS, 1) = NUMBER;
+	return world;
+}
+
+static bool check_scalable(struct scalable_world *world, u16 rid)
+{
+	struct pasid_entry expected =
+		intel_liveupdate_pasid_entry(&world->iommu, ROOT_PHYS, 1, NUMBER);
+
+	return intel_liveupdate_check_entry((void *)scalable_entry(world, ROOT, 0), rid, &expected);
+}
+
+static void expect_refused(struct kunit *test, struct scalable_world *world, int page,
+			   unsigned int i, u64 value)
+{
+	u64 saved = *scalable_entry(world, page, i);
+
+	*scalable_entry(world, page, i) = value;
+	KUNIT_EXPECT_FALSE_MSG(test, check_scalable(world, LOW_RID), "word %u of page %d is %#llx",
+			       i, page, value);
+	*scalable_entry(world, page, i) = saved;
+}
+
+static void intel_liveupdate_test_scalable(struct kunit *test)
+{
+	struct scalable_world *world = make_scalable(test);
+	static const u64 flags[] = {
+		/* not present, other reserved bits, a larger directory */
+		1, 2, BIT(2), BIT(3), BIT(4), BIT(5), BIT(9), BIT(11), BIT_ULL(52), BIT_ULL(63),
+	};
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, check_scalable(world, LOW_RID));
+	KUNIT_EXPECT_TRUE(test, check_scalable(world, HIGH_RID));
+	KUNIT_EXPECT_FALSE(test, check_scalable(world, LOW_RID + 2));
+	KUNIT_EXPECT_FALSE(test, check_scalable(world, LOW_RID | 0x80));
+	KUNIT_EXPECT_FALSE(test, check_scalable(world, HIGH_RID & ~0x80));
+	KUNIT_EXPECT_FALSE(test, check_scalable(world, 0xffff));
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		expect_refused(test, world, ROOT, LOW_SLOT,
+			       *scalable_entry(world, ROOT, LOW_SLOT) ^ flags[i]);
+		expect_refused(test, world, CONTEXTS, LOW_CONTEXT,
+			       *scalable_entry(world, CONTEXTS, LOW_CONTEXT) ^ flags[i]);
+		expect_refused(test, world, DIRECTORY, 0,
+			       *scalable_entry(world, DIRECTORY, 0) ^ flags[i]);
+		expect_refused(test, world, PASIDS, 0,
+			       *scalable_entry(world, PASIDS, 0) ^ flags[i]);
+	}
+	/* another PASID for requests without one, bits behind */
+	for (i = 1; i < 4; i++)
+		expect_refused(test, world, CONTEXTS, LOW_CONTEXT + i, 1);
+	/* not preserved, or another page */
+	expect_refused(test, world, ROOT, LOW_SLOT, PAGE_SIZE | 1);
+	expect_refused(test, world, CONTEXTS, LOW_CONTEXT, PAGE_SIZE | 1);
+	expect_refused(test, world, CONTEXTS, LOW_CONTEXT, scalable_phys(world, STRANGER) | 1);
+	expect_refused(test, world, CONTEXTS, LOW_CONTEXT, scalable_phys(world, CONTEXTS) | 1);
+	expect_refused(test, world, DIRECTORY, 0, PAGE_SIZE | 1);
+	expect_refused(test, world, DIRECTORY, 0, scalable_phys(world, STRANGER) | 1);
+	expect_refused(test, world, DIRECTORY, 0, scalable_phys(world, DIRECTORY) | 1);
+	/* more tables, within the smallest directory and behind it */
+	expect_refused(test, world, DIRECTORY, 1, scalable_phys(world, PASIDS) | 1);
+	expect_refused(test, world, DIRECTORY, 200, scalable_phys(world, PASIDS) | 1);
+	/* another kind, all memory, another domain, snooping, bits behind, another PASID */
+	expect_refused(test, world, PASIDS, 0, ROOT_PHYS | 1 << 6 | 1 << 2 | 1);
+	expect_refused(test, world, PASIDS, 0, 4 << 6 | 1 << 2 | 1);
+	expect_refused(test, world, PASIDS, 0, (ROOT_PHYS + PAGE_SIZE) | 2 << 6 | 1 << 2 | 1);
+	expect_refused(test, world, PASIDS, 1, NUMBER + 1);
+	expect_refused(test, world, PASIDS, 1, NUMBER | BIT(23));
+	for (i = 2; i <= 8; i++)
+		expect_refused(test, world, PASIDS, i, 1);
+	expect_refused(test, world, PASIDS, NR_ENTRIES - 1, 1);
+	/* tables are read with snooping if the unit can */
+	world->iommu.ecap = BIT_ULL(48);
+	KUNIT_EXPECT_TRUE(test, ecap_smpwc(world->iommu.ecap));
+	KUNIT_EXPECT_FALSE(test, check_scalable(world, LOW_RID));
+	*scalable_entry(world, PASIDS, 1) = NUMBER | BIT(23);
+	KUNIT_EXPECT_TRUE(test, check_scalable(world, LOW_RID));
+}
+
+/* What is accepted, seen by other eyes: from the root table there is only one way. */
+static int read_scalable(void *arg)
+{
+	struct scalable_world *world = arg;
+	u64 phys = scalable_phys(world, ROOT), value;
+	static const unsigned int way[] = { LOW_SLOT, LOW_CONTEXT, 0 };
+	unsigned int i;
+
+	if (!check_scalable(world, LOW_RID))
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(way); i++) {
+		value = ((u64 *)phys_to_virt(phys))[way[i]];
+		phys = value - 1;
+		if (!PAGE_ALIGNED(phys) || !kho_mutator_is_preserved(phys, PAGE_SIZE))
+			return -EINVAL;
+	}
+	value = *(u64 *)phys_to_virt(phys);
+	return value == (ROOT_PHYS | 2 << 6 | 1 << 2 | 1) ? 1 : -EINVAL;
+}
+
+static void intel_liveupdate_test_scalable_mutations(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 23);
+	struct scalable_world *world = make_scalable(test);
+	int page;
+
+	kho_mutator_table(test, mutator, scalable_entry(world, ROOT, LOW_SLOT), 2 * sizeof(u64),
+			  sizeof(u64));
+	kho_mutator_table(test, mutator, scalable_entry(world, CONTEXTS, LOW_CONTEXT),
+			  4 * sizeof(u64), sizeof(u64));
+	kho_mutator_table(test, mutator, scalable_entry(world, DIRECTORY, 0), 2 * sizeof(u64),
+			  sizeof(u64));
+	kho_mutator_table(test, mutator, scalable_entry(world, PASIDS, 0), 9 * sizeof(u64),
+			  sizeof(u64));
+	for (page = ROOT; page <= STRANGER; page++)
+		kho_mutator_value(mutator, scalable_phys(world, page) | 1);
+	kho_mutator_value(mutator, ROOT_PHYS | 2 << 6 | 1 << 2 | 1);
+	kho_mutator_run(test, mutator, read_scalable, world);
+}
+
 static struct kunit_case intel_liveupdate_test_cases[] = {
 	KUNIT_CASE(intel_liveupdate_test_tables),
 	KUNIT_CASE(intel_liveupdate_test_mutations),
+	KUNIT_CASE(intel_liveupdate_test_scalable),
+	KUNIT_CASE(intel_liveupdate_test_scalable_mutations),
 	{}
 };
 

@@ -17,7 +17,8 @@
 #define IOMMU_LIVEUPDATE_COMPATIBLE	"iommu-v1"
 
 /* Kinds of units. */
-#define IOMMU_UNIT_SER_VTD	1	/* Intel VT-d in legacy mode */
+#define IOMMU_UNIT_SER_VTD		1	/* Intel VT-d in legacy mode */
+#define IOMMU_UNIT_SER_VTD_SCALABLE	2	/* and in scalable mode */
 
 /**
  * struct iommu_unit_ser - an IOMMU that goes on translating
@@ -25,7 +26,9 @@
  * @reserved: 0
  * @base: physical address of its registers, which it is found by
  * @root: physical address of the root table that it uses during the kexec; this
- *	and the context tables that it refers to are one preserved page each
+ *	and the context tables that it refers to are one preserved page each. In
+ *	scalable mode each requester has a directory of PASIDs, of the smallest size,
+ *	with a single table, with a single entry: a preserved page each, too
  * @interrupts: physical address of the table of interrupts that it uses meanwhile, a
  *	preserved page in which there are none
  */
