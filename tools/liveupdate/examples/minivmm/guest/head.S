@@ -24,7 +24,7 @@
 	.code32
 	.globl	_start
 _start:
-	mov	%ebx, has_edu
+	mov	%ebx, device_id
 	mov	$(CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE), %eax
 	mov	%eax, %cr4
 	xor	%ecx, %ecx
@@ -99,7 +99,8 @@ load_idt:
 
 	interrupt timer_interrupt, timer_interrupts
 	interrupt report_interrupt, report_interrupts
-	interrupt edu_interrupt, edu_interrupts
+	interrupt device_interrupt, device_interrupts
+	interrupt end_interrupt, end_interrupts
 
 	.globl	nmi_interrupt
 nmi_interrupt:
