@@ -103,7 +103,7 @@ void device_resume(struct vm *vm)
 		setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static void interrupt(const struct vm *vm, uint32_t vector)
+static void send_interrupt(const struct vm *vm, uint32_t vector)
 {
 	const struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = vector };
 
@@ -115,12 +115,12 @@ void device_done(struct vm *vm)
 	if (!vm->device.busy || vm->stopped)
 		return;
 	vm->device.busy = 0;
-	interrupt(vm, VECTOR_REPORT);
+	send_interrupt(vm, VECTOR_REPORT);
 }
 
 void device_end(const struct vm *vm)
 {
-	interrupt(vm, VECTOR_END);
+	send_interrupt(vm, VECTOR_END);
 }
 
 static void ended(const struct vm *vm)

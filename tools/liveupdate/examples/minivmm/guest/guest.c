@@ -11,6 +11,7 @@
  * So whatever the VMM forgets to carry, or carries wrongly, is in the next report,
  * or there is none.
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #include "driver.h"
@@ -320,12 +321,12 @@ static void check_device(bool is_well)
 
 static void set_up_device(void)
 {
-	static const struct driver *const drivers[] = { &edu_driver, &e1000e_driver };
-	unsigned int i;
+	static const struct driver *const drivers[] = { &edu_driver, &e1000e_driver, NULL };
+	const struct driver *const *found = drivers;
 
-	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (drivers[i]->id == device_id)
-			driver = drivers[i];
+	while (*found && (*found)->id != device_id)
+		found++;
+	driver = *found;
 	check_device(driver ? driver->set_up() : !device_id);
 }
 
