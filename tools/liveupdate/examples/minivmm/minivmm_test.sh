@@ -94,6 +94,8 @@ change() {
 # lend DEVICE: to vmm, who has no privileges.
 lend() {
 	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
+	[ ! -e "/sys/bus/pci/devices/$1/driver" ] ||
+		echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
 	echo "$1" >/sys/bus/pci/drivers_probe
 	for path in "/sys/bus/pci/devices/$1/vfio-dev"/*; do
 		chown vmm "/dev/vfio/devices/${path##*/}"
