@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Virtual machines of KVM live through two live updates of their host. One of them has a
-# network card, which gets 500 frames a second from lab/frames.py, whatever runs.
+# network card, which gets 300 frames a second from lab/frames.py, whatever runs.
 . "$(dirname "$0")/../lib.sh"
 . "$REPO/lab/vm.sh"
 
@@ -13,7 +13,7 @@ check "minivmm: what a state has to be" "$OUT/minivmm/state_test"
 
 # tsc=reliable: on a machine that is kept waiting the watchdog finds the TSC to be wrong,
 # and KVM lets nobody have a TSC that the host does not trust.
-APPEND="tsc=reliable luo.mode=minivmm luo.stage=0 luo.hops=2" \
+APPEND="tsc=reliable luo.mode=minivmm luo.stage=0 luo.hops=2" FRAMES_RATE=300 \
 	vm_run_frames minivmm "luo: mode minivmm stage 2: 0"
 
 # goes_on: in each kernel, and not before the last turn that was seen in the one before. The

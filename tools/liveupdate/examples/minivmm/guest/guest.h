@@ -58,6 +58,8 @@
 /* head.S calls guest.c, and the other way round. */
 extern uint64_t timer_interrupts, report_interrupts, device_interrupts, end_interrupts;
 extern uint32_t nmi_awaited, device_id;
+/* Until the next interrupt. They are off otherwise. */
+void halt(void);
 void load_idt(void);
 void timer_interrupt(void);
 void report_interrupt(void);
@@ -68,12 +70,6 @@ void let_nmi_in(void);
 void stray_interrupt(void);
 _Noreturn void guest_trap(const uint64_t *frame);
 _Noreturn void guest_main(void);
-
-/* Until the next interrupt. They are off otherwise. */
-static inline void halt(void)
-{
-	asm volatile("sti; hlt; cli" : : : "memory");
-}
 #endif
 
 #endif /* MINIVMM_GUEST_H */
