@@ -32,12 +32,13 @@ result() {
 	fi
 }
 
-# soon COMMAND...: it succeeds, within a minute or some.
+# soon COMMAND...: it succeeds, within a minute or some; not if a guest has had enough.
 soon() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries + 1))
 		[ $tries -lt 600 ] || return 1
+		[ $((tries % 10)) != 0 ] || ! grep -q ": WRONG: " /tmp/*.log || return 1
 		sleep 0.1
 	done
 }
