@@ -165,8 +165,11 @@ static void take_signals(struct vm *vm)
 	for (;;) {
 		while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
 			take_signal(vm, signal);
-		/* What it waits for its device is no gap that it reports: stop it when it does. */
-		if (vm->asked && (!vm->vfio || vm->device.busy))
+		/*
+		 * What comes between a turn and its report is no gap that this one has: it is
+		 * stopped when it has reported.
+		 */
+		if (vm->asked && vm->device.busy)
 			luod_answer(vm);
 		else if (vm->stopped)
 			take_signal(vm, sigwaitinfo(&set, NULL));
