@@ -6,7 +6,7 @@
 UDP on loopback, each datagram a frame, as QEMU's -netdev socket,udp=...,localaddr=...
 has it. The two ports for that line, ours and QEMU's, are written to FILE. The guest
 says when it wants frames, and when it has had enough; the last one it gets says how
-many there were. What is there is in tools/testing/selftests/vfio/frames.c, too.
+many there were. What is there is in tools/testing/selftests/vfio/frame.h, too.
 
 A frame that QEMU does not take in time is lost: there is no waiting for it, and what
 is late is not made up for.

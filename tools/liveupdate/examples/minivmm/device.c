@@ -24,10 +24,11 @@ static uint64_t two_words(const struct vm *vm, unsigned int word)
 static void check_turn(const struct vm *vm, uint64_t turn)
 {
 	if (vm->device.words[REPORT_FAULTS])
-		vm_fail(vm, "WRONG: the guest has found faults %#x by turn %llu (%#llx, %#llx)",
+		vm_fail(vm, "WRONG: the guest has found faults %#x by turn %llu (%#llx, %#llx, %u)",
 			vm->device.words[REPORT_FAULTS], (unsigned long long)turn,
 			(unsigned long long)two_words(vm, REPORT_CLOCK),
-			(unsigned long long)two_words(vm, REPORT_GAP));
+			(unsigned long long)two_words(vm, REPORT_GAP),
+			vm->device.words[REPORT_FRAMES]);
 	if (turn != vm->device.turn + REPORT_EVERY)
 		vm_fail(vm, "WRONG: turn %llu came after turn %llu", (unsigned long long)turn,
 			(unsigned long long)vm->device.turn);
@@ -49,6 +50,14 @@ static void check_clock(const struct vm *vm, uint64_t clock, uint64_t gap)
 			clock_seconds(vm, vm->pause));
 }
 
+static void check_frames(const struct vm *vm, uint64_t frames, uint64_t meanwhile)
+{
+	if (frames < vm->device.frames || meanwhile > frames - vm->device.frames)
+		vm_fail(vm, "WRONG: %llu frames have come, and %llu of them since there were %llu",
+			(unsigned long long)frames, (unsigned long long)meanwhile,
+			(unsigned long long)vm->device.frames);
+}
+
 /* Says so once. */
 static bool has_clock(struct vm *vm)
 {
@@ -64,20 +73,26 @@ static void report(struct vm *vm)
 {
 	struct device_state *device = &vm->device;
 	uint64_t turn = two_words(vm, REPORT_TURN), clock = two_words(vm, REPORT_CLOCK);
-	uint64_t gap = two_words(vm, REPORT_GAP);
+	uint64_t gap = two_words(vm, REPORT_GAP), frames = device->words[REPORT_FRAMES];
+	uint64_t meanwhile = device->words[REPORT_MEANWHILE];
 
 	check_turn(vm, turn);
+	check_frames(vm, frames, meanwhile);
 	if (has_clock(vm))
 		check_clock(vm, clock, gap);
 	if (vm->pause)
 		vm_say(vm, "goes on after turn %llu, stopped for %.3f s",
 		       (unsigned long long)device->turn, clock_seconds(vm, vm->pause));
+	if (vm->pause && frames)
+		vm_say(vm, "%llu frames came while it was stopped, to the %llu before",
+		       (unsigned long long)meanwhile, (unsigned long long)device->frames);
 	vm_say(vm, "turn %llu, checksum right, longest gap %.3f s", (unsigned long long)turn,
 	       clock_seconds(vm, gap));
 	vm->pause = 0;
 	device->turn = turn;
 	device->clock = clock;
 	device->gap = gap;
+	device->frames = frames;
 }
 
 void device_resume(struct vm *vm)
@@ -88,20 +103,39 @@ void device_resume(struct vm *vm)
 		setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+static void send_interrupt(const struct vm *vm, uint32_t vector)
+{
+	const struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = vector };
+
+	vm_ioctl(vm, vm->fd, KVM_SIGNAL_MSI, &msi, "the device's interrupt");
+}
+
 void device_done(struct vm *vm)
 {
-	const struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR_REPORT };
-
 	if (!vm->device.busy || vm->stopped)
 		return;
 	vm->device.busy = 0;
-	vm_ioctl(vm, vm->fd, KVM_SIGNAL_MSI, &msi, "the device's interrupt");
+	send_interrupt(vm, VECTOR_REPORT);
+}
+
+void device_end(const struct vm *vm)
+{
+	send_interrupt(vm, VECTOR_END);
+}
+
+static void ended(const struct vm *vm)
+{
+	vm_say(vm, "ends after turn %llu, has received %llu frames",
+	       (unsigned long long)vm->device.turn, (unsigned long long)vm->device.frames);
+	exit(0);
 }
 
 void device_write(struct vm *vm, unsigned int port, const void *data, unsigned int size)
 {
 	unsigned int word = (port - PORT_REPORT) / sizeof(vm->device.words[0]);
 
+	if (port == PORT_END)
+		ended(vm);
 	if (port < PORT_REPORT || port % sizeof(vm->device.words[0]) || word >= REPORT_WORDS ||
 	    size != sizeof(vm->device.words[0]))
 		vm_fail(vm, "the guest has written %u bytes to port %#x", size, port);

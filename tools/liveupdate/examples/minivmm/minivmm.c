@@ -6,8 +6,9 @@
  *	minivmm resume NAME		the one that the previous kernel has handed over
  *
  * The session is called NAME, and comes from luod, who tells of updates as well: then
- * the guest is stopped and its state saved. SIGTERM ends it. DEVICE is the address of
- * an edu, QEMU's device for education, that vfio-pci has; the guest has a use for it.
+ * the guest is stopped and its state saved. SIGTERM ends it after its next report. DEVICE
+ * is the address of an edu, QEMU's device for education, or of an e1000e, that vfio-pci
+ * has; the guest has a use for it.
  *
  * Until FINISH nothing of what was handed over is changed: a resume that fails or is
  * killed can be tried again. From then on the guest runs, and is this process's.
@@ -148,7 +149,10 @@ static void take_signal(struct vm *vm, int signal)
 		device_done(vm);
 		break;
 	case SIGTERM:
-		exit(0);
+		if (vm->stopped)
+			exit(0);
+		device_end(vm);
+		break;
 	}
 }
 
@@ -161,8 +165,11 @@ static void take_signals(struct vm *vm)
 	for (;;) {
 		while ((signal = sigtimedwait(&set, NULL, &now)) > 0)
 			take_signal(vm, signal);
-		/* What it waits for its device is no gap that it reports: stop it when it does. */
-		if (vm->asked && (!vm->vfio || vm->device.busy))
+		/*
+		 * What comes between a turn and its report is no gap that this one has: it is
+		 * stopped when it has reported.
+		 */
+		if (vm->asked && vm->device.busy)
 			luod_answer(vm);
 		else if (vm->stopped)
 			take_signal(vm, sigwaitinfo(&set, NULL));

@@ -7,14 +7,16 @@
 # The guest "lives" goes all the way: "minivmm: leaves" and "minivmm: goes on" tell after
 # which turn. "mute" does not answer luod, and an update is given up. "killed" dies
 # before the update. "snapshot" is a copy of what "lives" had saved for the update that
-# was given up; "damaged" and "other" are that, but for some bytes. "drives" has a PCI
-# device, and goes all the way, too.
+# was given up; "damaged" and "other" are that, but for some bytes. "drives" has an edu,
+# and goes all the way, too. So does "receives", which has an e1000e that gets frames all
+# the time: "minivmm: receives" tells how many there were.
 #
 # shellcheck disable=SC2317,SC3045 # called by its name; busybox has it
 
 stage=$1
 hops=$2
 next="console=ttyS0 panic=-1 no_timer_check tsc=reliable luo.mode=minivmm luo.hops=$hops"
+meanwhile=": [1-9][0-9]* frames came while it was stopped"
 results=0
 failed=0
 
@@ -30,12 +32,13 @@ result() {
 	fi
 }
 
-# soon COMMAND...: it succeeds, within a minute or some.
+# soon COMMAND...: it succeeds, within a minute or some; not if a guest has had enough.
 soon() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries + 1))
 		[ $tries -lt 600 ] || return 1
+		[ $((tries % 10)) != 0 ] || ! grep -q ": WRONG: " /tmp/*.log || return 1
 		sleep 0.1
 	done
 }
@@ -92,6 +95,8 @@ change() {
 # lend DEVICE: to vmm, who has no privileges.
 lend() {
 	echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
+	[ ! -e "/sys/bus/pci/devices/$1/driver" ] ||
+		echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
 	echo "$1" >/sys/bus/pci/drivers_probe
 	for path in "/sys/bus/pci/devices/$1/vfio-dev"/*; do
 		chown vmm "/dev/vfio/devices/${path##*/}"
@@ -119,7 +124,9 @@ if [ "$stage" = 0 ]; then
 	done
 	lend 0000:00:04.0
 	vmm start drives 0000:00:04.0
-	for guest in lives killed mute drives; do
+	lend 0000:01:00.0
+	vmm start receives 0000:01:00.0
+	for guest in lives killed mute drives receives; do
 		runs $guest
 		result ${guest}_runs $?
 	done
@@ -135,8 +142,10 @@ if [ "$stage" = 0 ]; then
 	(update) >/tmp/update.log 2>&1 &
 	soon said lives "stopped after turn"
 	result lives_is_stopped $?
-	soon said drives "stopped after turn"
-	result drives_is_stopped $?
+	for guest in drives receives; do
+		soon said $guest "stopped after turn"
+		result ${guest}_is_stopped $?
+	done
 	cat "$(memfd lives ram)" >/tmp/ram
 	cat "$(memfd lives state)" >/tmp/state-snapshot
 	kill $!
@@ -148,7 +157,11 @@ if [ "$stage" = 0 ]; then
 	result mute_goes_on $?
 	soon said drives "goes on after turn" && runs drives
 	result drives_goes_on_without_update $?
+	soon said receives "$meanwhile" && runs receives
+	result receives_goes_on_without_update $?
 	signal TERM mute
+	wait "$(pid_of mute)"
+	result mute_ends $?
 	luctl release mute >/tmp/out
 	result mute_is_released $?
 
@@ -162,12 +175,15 @@ if [ "$stage" = 0 ]; then
 	runs lives
 	result lives_runs_on $?
 else
-	vmm resume lives
-	vmm resume drives
-	for guest in lives drives; do
+	for guest in lives drives receives; do
+		vmm resume $guest
+	done
+	for guest in lives drives receives; do
 		soon said $guest "goes on after turn" && runs $guest
 		result ${guest}_goes_on $?
 	done
+	said receives "$meanwhile"
+	result receives_has_received_meanwhile $?
 	sed -n 's/^lives: goes on/minivmm: goes on/p' /tmp/lives.log
 	luctl report | sed 's/^/# /'
 fi
@@ -203,9 +219,12 @@ result clocks_were_compared $?
 sed 's/^/# /' /tmp/*.log | grep -v "checksum right"
 grep "checksum right" /tmp/lives.log | tail -n 1 | sed 's/^/# /'
 if [ "$stage" = "$hops" ]; then
-	signal TERM lives
-	wait "$(pid_of lives)"
-	result lives_ends $?
+	for guest in lives receives; do
+		signal TERM $guest
+		wait "$(pid_of $guest)"
+		result ${guest}_ends $?
+	done
+	sed -n 's/^receives: .*has received/minivmm: receives/p' /tmp/receives.log
 	exit $failed
 fi
 echo "minivmm: leaves after turn $(last_turn lives)"

@@ -14,7 +14,7 @@
 #include "guest/guest.h"
 
 #define STATE_MAGIC	"minivmm"
-#define STATE_VERSION	2
+#define STATE_VERSION	3
 
 #define STATE_MSRS	192
 #define STATE_CPUID	128
@@ -26,6 +26,7 @@ struct device_state {
 	uint64_t turn;			/* of the last whole report */
 	uint64_t clock;
 	uint64_t gap;
+	uint64_t frames;
 };
 
 /* The clocks, and how far the host's was when the guest stopped. */
@@ -67,7 +68,7 @@ struct vm_state {
 /* Another layout is another version. */
 static_assert(sizeof(struct kvm_xsave) == 4096);
 static_assert(offsetof(struct vm_state, ram_size) == 24);
-static_assert(sizeof(struct vm_state) == 14496);
+static_assert(sizeof(struct vm_state) == 14512);
 
 /* Seals: a file that is as long as it was checked to be can't surprise who maps it. */
 int state_create(void);

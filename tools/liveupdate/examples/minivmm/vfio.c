@@ -104,6 +104,11 @@ uint32_t passthrough_ioas(const struct vm *vm)
 	return vm->vfio ? vm->vfio->iommu.ioas : 0;
 }
 
+uint32_t passthrough_id(const struct vm *vm)
+{
+	return vm->vfio ? vfio_config_get(&vm->vfio->device, PCI_VENDOR_ID, 4) : 0;
+}
+
 static void route_interrupt(const struct vm *vm, int eventfd, uint32_t flags)
 {
 	struct kvm_irqfd irqfd = { .fd = eventfd, .gsi = GSI, .flags = flags };
@@ -115,7 +120,7 @@ static void route_interrupt(const struct vm *vm, int eventfd, uint32_t flags)
 		.entry = {
 			.gsi = GSI,
 			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = { .address_lo = MSI_ADDRESS, .data = VECTOR_EDU },
+			.u.msi = { .address_lo = MSI_ADDRESS, .data = VECTOR_DEVICE },
 		},
 	};
 

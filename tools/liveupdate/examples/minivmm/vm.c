@@ -111,7 +111,7 @@ static struct kvm_segment flat_segment(uint16_t selector, uint8_t type)
 void vm_boot(struct vm *vm)
 {
 	struct kvm_regs regs = {
-		.rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS, .rbx = !!vm->vfio,
+		.rip = GUEST_ENTRY, .rflags = RFLAGS_ALWAYS, .rbx = passthrough_id(vm),
 	};
 	/* The guest does that as well, but of XSETBV an emulated SVM (QEMU's) does not tell KVM. */
 	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = XCR0_AVX };

@@ -74,12 +74,16 @@ double clock_seconds(const struct vm *vm, uint64_t ticks);
 void device_write(struct vm *vm, unsigned int port, const void *data, unsigned int size);
 void device_done(struct vm *vm);
 void device_resume(struct vm *vm);
+/* The guest is asked for an end: it makes one more report. */
+void device_end(const struct vm *vm);
 
 /* vfio.c: the guest's own PCI device. It has interrupts between begin and end. */
 void passthrough_open(struct vm *vm, const char *address);
 void passthrough_adopt(struct vm *vm, int fd, int iommufd, uint32_t ioas);
 int passthrough_preserve(const struct vm *vm, int session, uint64_t device, uint64_t iommufd);
 uint32_t passthrough_ioas(const struct vm *vm);
+/* What it is: vendor and device, as the first word of its configuration has them; or 0. */
+uint32_t passthrough_id(const struct vm *vm);
 void passthrough_begin(struct vm *vm);
 int passthrough_end(struct vm *vm);
 

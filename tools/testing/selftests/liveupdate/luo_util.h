@@ -24,6 +24,7 @@
 #include <linux/reboot.h>
 
 #include "../kselftest.h"
+#include "luo_pattern.h"
 
 #define LUO_DEVICE	"/dev/liveupdate"
 /* What every kernel of the test machine is given. */
@@ -116,36 +117,6 @@ static inline int luo_finish(int session)
 	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
 
 	return luo_ioctl(session, LIVEUPDATE_SESSION_FINISH, &arg);
-}
-
-/* A pattern that tells files, pages and words apart. */
-static inline uint64_t luo_word(uint64_t seed, uint64_t index)
-{
-	uint64_t x = seed * 0x9e3779b97f4a7c15ULL + index;
-
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	return x ^ (x >> 27);
-}
-
-static inline void luo_fill(void *mem, size_t size, uint64_t seed)
-{
-	uint64_t *words = mem;
-	size_t i;
-
-	for (i = 0; i < size / sizeof(*words); i++)
-		words[i] = luo_word(seed, i);
-}
-
-static inline int luo_is_filled(const void *mem, size_t size, uint64_t seed)
-{
-	const uint64_t *words = mem;
-	size_t i;
-
-	for (i = 0; i < size / sizeof(*words); i++)
-		if (words[i] != luo_word(seed, i))
-			return 0;
-	return 1;
 }
 
 /* Fill, or check, a part of a file through a mapping. */

@@ -6,14 +6,8 @@
 #ifndef FRAMES_H
 #define FRAMES_H
 
+#include "frame.h"
 #include "lib/libvfio.h"
-
-/* To and from lab/frames.py. */
-enum {
-	FRAME_DATA = 1,	/* with a number, from 0 */
-	FRAME_BEGIN,	/* from us: that they are wanted */
-	FRAME_END,	/* from us: no more; from there: with the number of those sent */
-};
 
 /* How far it is. Who has the area and this can go on. */
 struct frames {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * QEMU's device for education, if the guest has got one. At each report it computes
- * a factorial, brings back by DMA what it was given at the last one, and is given
- * other bytes. It has to be as it was left.
+ * QEMU's device for education. At each report it computes a factorial, brings back by DMA
+ * what it was given at the last one, and is given other bytes. It has to be as it was left.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest.h"
+#include "driver.h"
 
 #define EDU_ID			0x00
 #define EDU_MAGIC		0x00ed
@@ -27,27 +26,9 @@
 #define EDU_BUFFER		0x40000
 #define WORDS			(2048 / sizeof(uint64_t))
 
-uint32_t has_edu;
-uint64_t edu_interrupts;
-
 static uint64_t buffer[WORDS];
 static uint32_t factorial;	/* what it has computed last */
 static uint64_t seed;		/* of what it was given last */
-
-static uint32_t read_register(unsigned int offset)
-{
-	uint32_t value;
-
-	asm volatile("movl (%1), %0" : "=r" (value) : "r" ((uint64_t)GUEST_BAR + offset)
-		     : "memory");
-	return value;
-}
-
-static void write_register(unsigned int offset, uint32_t value)
-{
-	asm volatile("movl %0, (%1)" : : "r" (value), "r" ((uint64_t)GUEST_BAR + offset)
-		     : "memory");
-}
 
 /*
  * Without its interrupt it never ends, and an interrupt alone does not end it: there may
@@ -55,15 +36,15 @@ static void write_register(unsigned int offset, uint32_t value)
  */
 static void transfer(uint64_t target, uint64_t source, uint32_t direction)
 {
-	uint64_t before = edu_interrupts;
+	uint64_t before = device_interrupts;
 
-	write_register(EDU_DMA_SOURCE, source);
-	write_register(EDU_DMA_TARGET, target);
-	write_register(EDU_DMA_COUNT, sizeof(buffer));
-	write_register(EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction);
-	while (edu_interrupts == before || read_register(EDU_DMA_COMMAND) & EDU_DMA_RUN)
+	device_set(EDU_DMA_SOURCE, source);
+	device_set(EDU_DMA_TARGET, target);
+	device_set(EDU_DMA_COUNT, sizeof(buffer));
+	device_set(EDU_DMA_COMMAND, EDU_DMA_RUN | EDU_DMA_INTERRUPT | direction);
+	while (device_interrupts == before || device_get(EDU_DMA_COMMAND) & EDU_DMA_RUN)
 		halt();
-	write_register(EDU_IRQ_ACK, read_register(EDU_IRQ_STATUS));
+	device_set(EDU_IRQ_ACK, device_get(EDU_IRQ_STATUS));
 }
 
 static uint64_t word(unsigned int i)
@@ -98,37 +79,39 @@ static bool compute(unsigned int n)
 {
 	unsigned int i;
 
-	write_register(EDU_FACTORIAL, n);
-	while (read_register(EDU_STATUS) & EDU_STATUS_COMPUTING)
-		asm volatile("pause" : : : "memory");
+	device_set(EDU_FACTORIAL, n);
+	while (device_get(EDU_STATUS) & EDU_STATUS_COMPUTING)
+		relax();
 	for (factorial = 1, i = 2; i <= n; i++)
 		factorial *= i;
-	return read_register(EDU_FACTORIAL) == factorial;
+	return device_get(EDU_FACTORIAL) == factorial;
 }
 
 static bool is_as_it_was(void)
 {
-	return read_register(EDU_FACTORIAL) == factorial &&
-	       read_register(EDU_DMA_SOURCE) == (uint64_t)buffer &&
-	       read_register(EDU_DMA_TARGET) == EDU_BUFFER;
+	return device_get(EDU_FACTORIAL) == factorial &&
+	       device_get(EDU_DMA_SOURCE) == (uint64_t)buffer &&
+	       device_get(EDU_DMA_TARGET) == EDU_BUFFER;
 }
 
-bool edu_set_up(void)
+static bool edu_set_up(void)
 {
-	if (!has_edu)
-		return true;
-	if ((read_register(EDU_ID) & 0xffff) != EDU_MAGIC || !compute(5))
+	if ((device_get(EDU_ID) & 0xffff) != EDU_MAGIC || !compute(5))
 		return false;
 	give(0);
 	return true;
 }
 
-bool edu_works(uint64_t turn)
+static bool edu_works(uint64_t turn)
 {
-	if (!has_edu)
-		return true;
 	if (!is_as_it_was() || !take_back() || !compute(turn / REPORT_EVERY % 12))
 		return false;
 	give(turn);
 	return true;
 }
+
+const struct driver edu_driver = {
+	.id = DEVICE_EDU,
+	.set_up = edu_set_up,
+	.works = edu_works,
+};

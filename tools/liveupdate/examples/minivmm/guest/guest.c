@@ -11,9 +11,10 @@
  * So whatever the VMM forgets to carry, or carries wrongly, is in the next report,
  * or there is none.
  */
+#include <stddef.h>
 #include <stdint.h>
 
-#include "guest.h"
+#include "driver.h"
 
 #define WORDS			(GUEST_DATA_SIZE / sizeof(uint64_t))
 #define WORDS_PER_TURN		64
@@ -74,11 +75,12 @@ struct guest {
 	uint32_t faults;
 };
 
-uint64_t timer_interrupts, report_interrupts;
-uint32_t nmi_awaited;
+uint64_t timer_interrupts, report_interrupts, device_interrupts, end_interrupts;
+uint32_t nmi_awaited, device_id;
 struct gate idt[VECTORS];
 static _Alignas(64) struct kvm_clock kvm_clock;
 static struct guest guest;
+static const struct driver *driver;	/* of the device, or NULL */
 static uint64_t *const data = (uint64_t *)GUEST_DATA;
 
 static inline void fence(void)
@@ -121,6 +123,8 @@ static void report(void)
 	report_word(REPORT_CLOCK + 1, guest.last >> 32);
 	report_word(REPORT_GAP, guest.gap);
 	report_word(REPORT_GAP + 1, guest.gap >> 32);
+	report_word(REPORT_FRAMES, frames);
+	report_word(REPORT_MEANWHILE, frames_meanwhile);
 	report_word(REPORT_FAULTS, guest.faults);
 }
 
@@ -158,7 +162,7 @@ static void await_nmi(void)
 	unsigned int i;
 
 	for (i = 0; nmi_awaited && i < NMI_PATIENCE; i++)
-		asm volatile("pause" : : : "memory");
+		relax();
 	if (nmi_awaited)
 		guest.faults |= FAULT_NMI;
 	nmi_awaited = 0;
@@ -182,7 +186,8 @@ static void set_up_interrupts(void)
 	set_gate(VECTOR_NMI, nmi_interrupt);
 	set_gate(VECTOR_TIMER, timer_interrupt);
 	set_gate(VECTOR_REPORT, report_interrupt);
-	set_gate(VECTOR_EDU, edu_interrupt);
+	set_gate(VECTOR_DEVICE, device_interrupt);
+	set_gate(VECTOR_END, end_interrupt);
 	load_idt();
 
 	write_msr(MSR_APIC_BASE, read_msr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
@@ -308,10 +313,21 @@ static void check_nmi(void)
 	send_nmi();
 }
 
-static void check_edu(void)
+static void check_device(bool is_well)
 {
-	if (!edu_works(guest.turn))
-		guest.faults |= FAULT_EDU;
+	if (!is_well)
+		guest.faults |= FAULT_DEVICE;
+}
+
+static void set_up_device(void)
+{
+	static const struct driver *const drivers[] = { &edu_driver, &e1000e_driver, NULL };
+	const struct driver *const *found = drivers;
+
+	while (*found && (*found)->id != device_id)
+		found++;
+	driver = *found;
+	check_device(driver ? driver->set_up() : !device_id);
 }
 
 static void report_and_wait(void)
@@ -320,6 +336,22 @@ static void report_and_wait(void)
 
 	report();
 	wait_for_more(&report_interrupts, before);
+	if (driver && driver->look)
+		check_device(driver->look());
+}
+
+static void work_and_report(void)
+{
+	bool is_last = end_interrupts;
+
+	check_memory();
+	if (driver)
+		check_device(driver->works(guest.turn));
+	if (is_last && driver && driver->end)
+		check_device(driver->end());
+	report_and_wait();
+	if (is_last)
+		asm volatile("outl %0, %w1" : : "a" (0), "Nd" (PORT_END));
 }
 
 _Noreturn void guest_main(void)
@@ -333,8 +365,7 @@ _Noreturn void guest_main(void)
 	set_up_interrupts();
 	write_msr(MSR_KVM_CLOCK, (uint64_t)&kvm_clock | KVM_CLOCK_ENABLED);
 	set_registers();
-	if (!edu_set_up())
-		guest.faults |= FAULT_EDU;
+	set_up_device();
 	for (;;) {
 		wait_for_timer();
 		check_clocks();
@@ -343,10 +374,7 @@ _Noreturn void guest_main(void)
 		change_memory();
 		guest.turn++;
 		set_registers();
-		if (guest.turn % REPORT_EVERY == 0) {
-			check_memory();
-			check_edu();
-			report_and_wait();
-		}
+		if (guest.turn % REPORT_EVERY == 0)
+			work_and_report();
 	}
 }

@@ -24,7 +24,7 @@
 	.code32
 	.globl	_start
 _start:
-	mov	%ebx, has_edu
+	mov	%ebx, device_id
 	mov	$(CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE), %eax
 	mov	%eax, %cr4
 	xor	%ecx, %ecx
@@ -60,6 +60,18 @@ load_idt:
 	ret
 
 /*
+ * STI keeps interrupts out until HLT waits for them, so that none is waited for which has
+ * come already. QEMU's SVM forgets about that if a VM exit is between the two.
+ */
+	.globl	halt
+halt:
+	sti
+halting:
+	hlt
+	cli
+	ret
+
+/*
  * Back to where the interrupt came from, but not by IRET: that would let NMIs in. Only
  * one that is interrupted again runs with a stack that is not its own, which is below.
  */
@@ -87,6 +99,10 @@ load_idt:
 	push	%rcx
 	push	%rdx
 	incq	\counter
+	cmpq	$halting, 24(%rsp)	/* it came there: no HLT, which is one byte */
+	jne	1f
+	incq	24(%rsp)
+1:
 	mov	$MSR_X2APIC_EOI, %ecx
 	xor	%eax, %eax
 	xor	%edx, %edx
@@ -99,7 +115,8 @@ load_idt:
 
 	interrupt timer_interrupt, timer_interrupts
 	interrupt report_interrupt, report_interrupts
-	interrupt edu_interrupt, edu_interrupts
+	interrupt device_interrupt, device_interrupts
+	interrupt end_interrupt, end_interrupts
 
 	.globl	nmi_interrupt
 nmi_interrupt:
