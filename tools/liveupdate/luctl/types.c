@@ -44,7 +44,7 @@ static int check_session(const char *types, const char *name)
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "file:\t%31s %199s", token, type) != 2 || is_known(types, type))
 			continue;
-		fprintf(stderr, "luctl: session %s: the next kernel does not know the type of %s, %s\n",
+		fprintf(stderr, "luctl: session %s: %s is %s, unknown to the next kernel\n",
 			name, token, type);
 		unknown++;
 	}

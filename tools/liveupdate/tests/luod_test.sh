@@ -257,7 +257,7 @@ stage_0_update() {
 	yes create_for_types luctl create vm-types
 	yes preserve_for_types luctl preserve vm-types 7 --fd 4 4<>/dev/liveupdate_test
 	exits 6 update_types update --types mainline
-	says update_types_are_named "session vm-types: the next kernel does not know the type of 0x7, "
+	says update_types_are_named "session vm-types: 0x7 is "
 	yes release_for_types luctl release vm-types
 	yes update_types_known update --types mainline --dry-run
 	exits 6 update_types_unknown update --types memfd-v1,vfio-pci-v1 --dry-run

@@ -16,9 +16,9 @@
 #include <linux/kho/abi/x86_apic_timer.h>
 #include <linux/math64.h>
 #include <linux/printk.h>
+#include <linux/processor.h>
 
 #include <asm/apic.h>
-#include <asm/processor.h>
 #include <asm/tsc.h>
 
 /* As apic.c sets the divider. */
