@@ -201,14 +201,14 @@ race() {
 seen() { race "$@" >"$work/console" && splats "$work/console" | grep -F KCSAN; }
 race_seen() {
 	. "$REPO/lab/splat.sh"
-	seen "write to" luo_x "read to" vfs_x
-	seen "read to" vfs_x "write (marked) to" memfd_x
-	seen "read-write (marked) to" memfd_x "read to" luo_x
-	seen "read-write (marked) to" memfd_x "write to" vfs_x
-	seen "read-write (marked) to" vfs_x "read to" memfd_x
+	seen "write to" luo_file_free "read to" vfs_x
+	seen "read to" vfs_x "write (marked) to" kho_map_add.part.0
+	seen "read-write (marked) to" kho_map_add.part.0 "read to" luo_file_free
+	seen "read-write (marked) to" kho_map_add.part.0 "write to" vfs_x
+	seen "read-write (marked) to" vfs_x "read to" kho_map_add.part.0
 	no seen "write to" vfs_x "read to" vfs_x
-	no seen "read-write (marked) to" memfd_x "read to" vfs_x
-	no seen "read to" vfs_x "read-write (marked) to" memfd_x
+	no seen "read-write (marked) to" kho_map_add.part.0 "read to" vfs_x
+	no seen "read to" vfs_x "read-write (marked) to" kho_map_add.part.0
 }
 check "lab: results of a guest are counted" ktap_counts
 check "lab: results that do not come are failures (pitfall 38)" ktap_short
