@@ -63,24 +63,33 @@ targets() {
 		done
 }
 
+# touches COMMIT PATTERN: is the name of a file like that among those of a patch?
+touches() { git_linux diff-tree -r --no-commit-id --no-renames --name-only "$1" | grep -E "$2"; }
+
 # One work tree and one build directory walk along the series, so that a step
-# builds what it changes. A warning is a failure.
+# builds what it changes. A warning is a failure. A patch that has nothing of the
+# kernel has nothing to build; one without a Kconfig is configured as that before it.
 builds() {
 	local slug=$1 commit dirs
 
 	commit=$(slug_commit "$slug")
+	touches "$commit" '^[a-z]' | grep -vE '^(tools|Documentation)/' || return 0
 	git -C "$work" checkout -q -f --detach "$commit"
 	mapfile -t dirs < <(targets "$commit")
 	echo "$slug: ${dirs[*]:-nothing but what prepare builds}"
 	mkdir -p "$build"
 	# The first word of kmake's make -C is to be this work tree.
 	LINUX=$work
-	KCONFIG_ALLCONFIG=$OUT/build/requested kmake -s O="$build" allnoconfig
+	if [ ! -e "$build/configured" ] || touches "$commit" '/Kconfig[^/]*$'; then
+		KCONFIG_ALLCONFIG=$OUT/build/requested kmake -s O="$build" allnoconfig
+		touch "$build/configured"
+	fi
 	kmake -s O="$build" prepare "${dirs[@]}" 2>&1 | tee "$build/log"
 	no_warning "$build/log"
 }
 no_warning() { ! grep -E 'warning:' "$1"; }
 
+rm -f "$build/configured"
 check "import and export are inverse" inverse
 check "git am on the bare source gives the tree of make tree" am
 for slug in $(slugs); do
