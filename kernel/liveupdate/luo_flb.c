@@ -319,7 +319,8 @@ int luo_flb_serialise(u64 *table)
 	lockdep_assert_held_write(&luo_reboot_lock);
 	guard(mutex)(&luo_flb_lock);
 	size = sizeof(*header) + list_count_nodes(&luo_flbs) * sizeof(*ser);
-	header = kho_alloc_preserve(size);
+	/* Zeroed to the end, as the number of records might be damaged. */
+	header = kho_alloc_preserve(PAGE_SIZE << get_order(size));
 	if (IS_ERR(header))
 		return PTR_ERR(header);
 	header->pgcnt = 1UL << get_order(size);
