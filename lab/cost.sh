@@ -42,6 +42,7 @@ measure stock idle
 
 row "millions of instructions" ours target
 row "preserve 512 MiB of 4 KiB pages" "$(figure small preserve)" 60
+row "preserve 2 GiB of 4 KiB pages, of 4 GiB" "$(figure large preserve)" 200
 row "preserve 512 MiB of 2 MiB folios" "$(figure huge preserve)" 6
 row "retrieve 512 MiB of 4 KiB pages" "$(figure small retrieve)" 75
 row "retrieve 512 MiB of 2 MiB folios" "$(figure huge retrieve)" -
