@@ -46,8 +46,13 @@ console vfio-gone "was handed over, and is not there"
 console vfio-gone "devices will be reset"
 console vfio-gone "a device is described by nonsense"
 
-# With its iommufd: the page table is the same one. And if it can't be.
-APPEND="$kexec luo.hops=2 luo.only=whole" vm_run vfio-whole "luo: mode vfio-kexec stage 2: 0"
+# With its iommufd: the page table is the same one. And if it can't be. A device could
+# do ATS, and the first kernel, unlike the next ones, is not to use it.
+ats="-global intel-iommu.device-iotlb=on"
+ats+=" -device pcie-root-port,id=rp4,chassis=5,slot=5,addr=0a.0"
+ats+=" -device virtio-rng-pci,bus=rp4,iommu_platform=on,ats=on"
+QEMU_EXTRA="$QEMU_EXTRA $ats" APPEND="$kexec luo.hops=2 luo.only=whole pci=noats" \
+	vm_run vfio-whole "luo: mode vfio-kexec stage 2: 0"
 # Off for a moment, and a device that goes on could send any interrupt.
 check "vfio-whole: interrupts are remapped all the time" \
 	sh -c "! grep 'remapping was enabled.*not in kdump mode' '$LOGS/vfio-whole.console'"

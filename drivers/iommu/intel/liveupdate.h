@@ -136,6 +136,7 @@ bool intel_liveupdate_keeps(struct intel_iommu *iommu);
 bool intel_liveupdate_copy(struct intel_iommu *iommu);
 void intel_liveupdate_quiet_all(void);
 bool intel_liveupdate_is_cut_off(struct device *dev);
+bool intel_liveupdate_without_ats(struct intel_iommu *iommu, struct pci_dev *pdev);
 bool intel_liveupdate_take_over(struct dmar_domain *domain, struct intel_iommu *iommu,
 				struct context_entry *context, u8 bus, u8 devfn);
 bool intel_liveupdate_prepare_attach(struct dmar_domain *domain, struct device *dev);
@@ -153,6 +154,8 @@ void intel_liveupdate_attached(struct device *dev);
 #define intel_liveupdate_copy(_iommu)		((void)(_iommu), false)
 #define intel_liveupdate_quiet_all()		((void)0)
 #define intel_liveupdate_is_cut_off(_dev)	((void)(_dev), false)
+#define intel_liveupdate_without_ats(_iommu, _pdev) \
+	((void)(_iommu), (void)(_pdev), false)
 #define intel_liveupdate_take_over(_domain, _iommu, _context, _bus, _devfn) \
 	((void)(_domain), (void)(_iommu), (void)(_context), (void)(_bus), (void)(_devfn), false)
 #define intel_liveupdate_prepare_attach(_domain, _dev)	((void)(_domain), (void)(_dev), false)

@@ -397,6 +397,22 @@ bool intel_liveupdate_is_cut_off(struct device *dev)
 	return iommu_liveupdate_is_incoming() && !intel_liveupdate_device_is_live(dev);
 }
 
+/**
+ * intel_liveupdate_without_ats - must ATS stay off in a device?
+ * @iommu: its unit
+ * @pdev: the device, which is not known to the unit yet
+ *
+ * A device is carried only if ATS is off, and its entry, which stays, says so: what it
+ * would ask for as soon as this kernel had turned ATS on would be faults.
+ *
+ * Return: true if the translation for it was taken over.
+ */
+bool intel_liveupdate_without_ats(struct intel_iommu *iommu, struct pci_dev *pdev)
+{
+	return iommu_liveupdate_is_incoming() &&
+	       intel_liveupdate_is_copied(iommu, pci_dev_id(pdev));
+}
+
 static int alias_is_copied(struct pci_dev *pdev, u16 alias, void *data)
 {
 	return intel_liveupdate_is_copied(data, alias);

@@ -482,6 +482,7 @@ const struct scenario scenarios[] = {
 	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
 	{ "whole_with_its_context", whole_before, whole_after, .special = 1 },
+	{ "whole_without_ats", ats_before, ats_after, .special = 1 },
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
 	{ "lost_is_a_context", lost_before, lost_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },

@@ -17,6 +17,10 @@ void iommufd_given_up_after(void);
 void iommufd_broken_before(void);
 void iommufd_broken_after(void);
 
+/* A device that is able to do ATS. */
+void ats_before(void);
+void ats_after(void);
+
 /* A kexec that an interrupt that is armed makes fail. */
 void fail_to_freeze(void);
 /* The same with devices that go on with DMA; false if there are none. */
