@@ -234,12 +234,20 @@ static int pci_liveupdate_check_acs(struct pci_dev *dev, unsigned int flag, void
 	return -EOPNOTSUPP;
 }
 
+static int pci_liveupdate_check_vfs(struct pci_dev *dev)
+{
+	if (!dev->is_virtfn && !pci_num_vf(dev))
+		return 0;
+	pci_err(dev, "live update: SR-IOV can't be carried\n");
+	return -EOPNOTSUPP;
+}
+
 static int pci_liveupdate_check(struct pci_dev *dev)
 {
-	if (dev->is_virtfn || pci_num_vf(dev)) {
-		pci_err(dev, "live update: SR-IOV can't be carried\n");
-		return -EOPNOTSUPP;
-	}
+	int err = pci_liveupdate_check_vfs(dev);
+
+	if (err)
+		return err;
 	if (pci_is_bridge(dev) || dev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return -EOPNOTSUPP;
 	if (pci_liveupdate_incoming(dev) & PCI_LIVEUPDATE_PRESERVED)
@@ -298,16 +306,20 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
  * @dev: a preserved device
  * @running: it goes on with DMA, and what it reaches is preserved with it
  *
- * Other devices may have come into its IOMMU group, or have another driver.
+ * Other devices may have come into its IOMMU group, or have another driver; and
+ * virtual functions, which were being enabled when it was preserved.
  *
  * Context: in freeze() of the handler.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -EOPNOTSUPP or -ENOMEM.
  */
 int pci_liveupdate_freeze(struct pci_dev *dev, bool running)
 {
 	struct pci_liveupdate_out *out;
 	int err;
 
+	err = pci_liveupdate_check_vfs(dev);
+	if (err)
+		return err;
 	err = liveupdate_flb_get_outgoing(&pci_liveupdate_flb, (void **)&out);
 	if (err)
 		return err;

@@ -165,7 +165,7 @@ void pci_liveupdate_setup_device(struct pci_dev *dev)
 
 	guard(mutex)(&pci_liveupdate_lock);
 	entry = pci_liveupdate_find_in(dev);
-	if (!entry)
+	if (!entry || !entry->ser.flags)
 		return;
 	if (!pci_liveupdate_is_same(&entry->ser, dev)) {
 		pci_err(dev, "live update: it was [%04x:%04x] (%04x:%04x) of class %#08x, this is another device\n",
@@ -341,23 +341,30 @@ static int __init pci_liveupdate_init(void)
 }
 arch_initcall(pci_liveupdate_init);
 
+static void __init pci_liveupdate_report_device(const struct pci_liveupdate_in_dev *entry)
+{
+	const struct pci_liveupdate_dev_ser *ser = &entry->ser;
+
+	if (!entry->dev)
+		pr_err("%04x:%02x:%02x.%d [%04x:%04x] was handed over, and is not there\n",
+		       ser->domain, PCI_BUS_NUM(ser->bdf), PCI_SLOT(ser->bdf),
+		       PCI_FUNC(ser->bdf), ser->vendor, ser->device);
+	else if (!(ser->flags & PCI_LIVEUPDATE_PRESERVED))
+		return;
+	else if (!IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE))
+		pci_err(entry->dev, "live update: nobody can have it without CONFIG_VFIO_PCI_LIVEUPDATE\n");
+	else if (!entry->dev->driver)
+		pci_warn(entry->dev, "live update: waiting for its driver %s\n", ser->driver);
+}
+
 /* All buses were scanned, and built-in drivers had their chance. */
 static int __init pci_liveupdate_report(void)
 {
 	struct pci_liveupdate_in_dev *entry;
 
 	guard(mutex)(&pci_liveupdate_lock);
-	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list) {
-		const struct pci_liveupdate_dev_ser *ser = &entry->ser;
-
-		if (!entry->dev)
-			pr_err("%04x:%02x:%02x.%d [%04x:%04x] was handed over, and is not there\n",
-			       ser->domain, PCI_BUS_NUM(ser->bdf), PCI_SLOT(ser->bdf),
-			       PCI_FUNC(ser->bdf), ser->vendor, ser->device);
-		else if (ser->flags & PCI_LIVEUPDATE_PRESERVED && !entry->dev->driver)
-			pci_warn(entry->dev, "live update: waiting for its driver %s\n",
-				 ser->driver);
-	}
+	list_for_each_entry(entry, &pci_liveupdate_incoming_devices, list)
+		pci_liveupdate_report_device(entry);
 	return 0;
 }
 late_initcall_sync(pci_liveupdate_report);

@@ -130,6 +130,18 @@ struct luo_file *luo_file_find(struct luo_file_set *set, u64 token)
 }
 
 /**
+ * luo_file_release_id - undo luo_file_claim_id()
+ * @file: the file, whether or not that was called
+ */
+void luo_file_release_id(struct luo_file *file)
+{
+	if (file->has_id)
+		rhashtable_remove_fast(&luo_file_ids, &file->id_node,
+				       luo_file_ids_params);
+	file->has_id = false;
+}
+
+/**
  * luo_file_free - the one end of every file
  * @set: the set, whether or not the file has got into it
  * @file: the file
@@ -142,9 +154,7 @@ void luo_file_free(struct luo_file_set *set, struct luo_file *file)
 		xa_erase(&set->tokens, file->token);
 		set->count--;
 	}
-	if (file->has_id)
-		rhashtable_remove_fast(&luo_file_ids, &file->id_node,
-				       luo_file_ids_params);
+	luo_file_release_id(file);
 	if (file->handler)
 		luo_handler_put(file->handler);
 	if (file->file)
@@ -190,7 +200,7 @@ luo_file_id(struct liveupdate_file_handler *handler, struct file *filp)
 
 /**
  * luo_file_claim_id - let nobody else preserve what a file stands for
- * @file: the file, given up by luo_file_free()
+ * @file: the file
  *
  * Return: 0, -EBUSY if somebody does, or -ENOMEM.
  */

@@ -113,6 +113,7 @@ struct luo_file *luo_file_find(struct luo_file_set *set, u64 token);
 int luo_file_reserve(struct luo_file_set *set, struct luo_file *file);
 void luo_file_publish(struct luo_file_set *set, struct luo_file *file);
 int luo_file_claim_id(struct luo_file *file);
+void luo_file_release_id(struct luo_file *file);
 struct liveupdate_file_op_args
 luo_file_args(struct luo_file_set *set, struct luo_file *file);
 void luo_file_keep(struct luo_file *file,

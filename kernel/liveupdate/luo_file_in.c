@@ -189,6 +189,7 @@ static void luo_file_renew(struct luo_file *file)
 	if (file->retrieve_status != 1 || !file->handler->ops->renewable ||
 	    file_count(file->file) != 1)
 		return;
+	luo_file_release_id(file);
 	fput(file->file);
 	file->file = NULL;
 	file->wanted = false;

@@ -84,6 +84,11 @@ static int vfio_pci_liveupdate_check(struct file *file)
 		pci_err(vdev->pdev, "live update: regions of its own can't be carried\n");
 		return -EOPNOTSUPP;
 	}
+	guard(mutex)(&vdev->igate);
+	if (vdev->leaving) {
+		pci_err(vdev->pdev, "live update: its driver is being taken away\n");
+		return -EBUSY;
+	}
 	return 0;
 }
 
@@ -139,6 +144,9 @@ static const char *vfio_pci_liveupdate_is_busy(struct vfio_pci_core_device *vdev
 	lockdep_assert_held(&vdev->igate);
 	lockdep_assert_held_write(&vdev->memory_lock);
 
+	/* The reboot would wait for who waits for the session to let go of it. */
+	if (vdev->leaving)
+		return "its driver is being taken away";
 	if (vdev->irq_type != VFIO_PCI_NUM_IRQS)
 		return "its interrupts have to be disabled first";
 	if (vdev->pm_runtime_engaged || vdev->pdev->current_state != PCI_D0)
@@ -248,8 +256,11 @@ static struct file *vfio_pci_liveupdate_open(struct pci_dev *pdev,
 		pci_err(pdev, "live update: it has no driver yet\n");
 		return ERR_PTR(-EAGAIN);
 	}
-	if (ser->config_size != pdev->cfg_size)
+	if (ser->config_size != pdev->cfg_size) {
+		pci_err(pdev, "live update: its configuration space has %d bytes, not %u\n",
+			pdev->cfg_size, ser->config_size);
 		return ERR_PTR(-EIO);
+	}
 	incoming = kvmemdup(ser, struct_size(ser, config, ser->config_size), GFP_KERNEL);
 	if (!incoming)
 		return ERR_PTR(-ENOMEM);
@@ -330,8 +341,8 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 	kho_restore_free((void *)ser);
 }
 
-static const struct liveupdate_file_ops vfio_pci_liveupdate_file_ops = {
-	.owner = THIS_MODULE,
+/* The owner is the driver's module, which is who registers the handler. */
+static struct liveupdate_file_ops vfio_pci_liveupdate_file_ops = {
 	.can_preserve = vfio_pci_liveupdate_can_preserve,
 	.preserve = vfio_pci_liveupdate_preserve,
 	.unpreserve = vfio_pci_liveupdate_unpreserve,
@@ -483,10 +494,13 @@ void vfio_pci_liveupdate_put_back(struct vfio_pci_core_device *vdev)
  * vfio_pci_liveupdate_remove - a device is to be taken away from its driver
  * @vdev: the device
  *
- * That waits until nobody has its file: tell who has it.
+ * That waits until nobody has its file: tell who has it. By then it can't be preserved,
+ * and if it is the reboot fails.
  */
 void vfio_pci_liveupdate_remove(struct vfio_pci_core_device *vdev)
 {
+	scoped_guard(mutex, &vdev->igate)
+		vdev->leaving = true;
 	if (READ_ONCE(vdev->vdev.open_count) &&
 	    pci_liveupdate_held(vdev->pdev) & PCI_LIVEUPDATE_PRESERVED)
 		pci_warn(vdev->pdev, "live update: it goes away once its session has let go of it\n");
@@ -495,14 +509,17 @@ void vfio_pci_liveupdate_remove(struct vfio_pci_core_device *vdev)
 /**
  * vfio_pci_core_register_liveupdate - let the devices of a driver be carried
  * @ops: of the driver, vfio-pci itself
+ * @owner: its module, which stays while there are files
  */
-void vfio_pci_core_register_liveupdate(const struct vfio_device_ops *ops)
+void vfio_pci_core_register_liveupdate(const struct vfio_device_ops *ops,
+				       struct module *owner)
 {
 	int ret;
 
 	if (!liveupdate_enabled())
 		return;
 	vfio_pci_liveupdate_ops = ops;
+	vfio_pci_liveupdate_file_ops.owner = owner;
 	ret = liveupdate_register_file_handler(&vfio_pci_liveupdate_handler);
 	if (ret) {
 		vfio_pci_liveupdate_ops = NULL;

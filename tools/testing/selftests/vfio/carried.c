@@ -28,6 +28,9 @@ static void write_config(struct vfio_device *device)
 
 	CHECK_EQ(vfio_config_set(device, PCI_INTERRUPT_LINE, 1, 0x5a), 0);
 	CHECK_EQ(vfio_config_set(device, PCI_CACHE_LINE_SIZE, 1, 0x10), 0);
+	CHECK_EQ(vfio_config_set(device, PCI_COMMAND, 2,
+				 vfio_config_get(device, PCI_COMMAND, 2) |
+				 PCI_COMMAND_INTX_DISABLE), 0);
 	CHECK_EQ(vfio_config_set(device, PCI_BASE_ADDRESS_0, 4, 0xe0000000), 0);
 	CHECK_EQ(vfio_config_get(device, PCI_BASE_ADDRESS_0, 4) & PCI_BASE_ADDRESS_MEM_MASK,
 		 0xe0000000);
@@ -147,6 +150,33 @@ void carried_preserve(struct carried *carried)
 	CHECK_EQ(vfio_attach(&carried->device, carried->iommu), -EBUSY);
 }
 
+static bool is_awake(const char *address)
+{
+	char state[32] = "";
+
+	pci_read_text(address, "power_state", state, sizeof(state));
+	return !strcmp(state, "D0\n");
+}
+
+/* Neither asleep nor to be reset; and if it is to be quiet it is. */
+static void hardware_is_kept(struct carried *carried)
+{
+	char above[PCI_ADDRESS_SIZE], at[PCI_ADDRESS_SIZE];
+	uint8_t raw[PCI_CONFIG_SIZE] = {};
+
+	CHECK(is_awake(carried->address));
+	CHECK_EQ(pci_write(carried->address, "reset", "1"),
+		 carried->ops->resets ? -EBUSY : -ENOENT);
+	CHECK_EQ(pci_config_raw(carried->address, raw, sizeof(raw)), sizeof(raw));
+	CHECK_EQ(!!(raw[PCI_COMMAND] & PCI_COMMAND_MASTER), carried->with_iommufd);
+	memcpy(at, carried->address, PCI_ADDRESS_SIZE);
+	while (!pci_bridge_above(at, above)) {
+		CHECK(is_awake(above));
+		CHECK_EQ(pci_write(above, "reset_subordinate", "1"), -EBUSY);
+		memcpy(at, above, PCI_ADDRESS_SIZE);
+	}
+}
+
 void carried_is_kept(struct carried *carried)
 {
 	struct iommu iommu;
@@ -157,6 +187,7 @@ void carried_is_kept(struct carried *carried)
 			  carried->address), 0);
 	CHECK_EQ(pci_driver(carried->address, driver, sizeof(driver)), 0);
 	check(!strcmp(driver, "vfio-pci"), "%s has driver %s", carried->name, driver);
+	hardware_is_kept(carried);
 	CHECK_EQ(vfio_cdev_open(carried->address), -EBUSY);
 	CHECK_EQ(iommu_open(&iommu), 0);
 	group = group_open(carried->address, &iommu);
@@ -169,6 +200,26 @@ void carried_is_kept(struct carried *carried)
 	CHECK_EQ(pci_write(carried->address, "remove", "1"), -EBUSY);
 	CHECK_EQ(pci_write(carried->address, "driver_override", "e1000e"), 0);
 	CHECK_EQ(pci_write(carried->address, "driver_override", "\n"), 0);
+}
+
+/* The bridge above is as a kernel that set it up itself would not have it. */
+void carried_upset_bridge(struct carried *carried)
+{
+	uint8_t raw[PCI_EXTENDED_SIZE] = {};
+	char bridge[PCI_ADDRESS_SIZE];
+	uint16_t control;
+	int at;
+
+	CHECK_EQ(pci_bridge_above(carried->address, bridge), 0);
+	CHECK_EQ(pci_config_raw(bridge, raw, sizeof(raw)), sizeof(raw));
+	at = pci_capability(raw, PCI_CAP_ID_EXP);
+	CHECK(at > 0);
+	/* Nobody below it knows what that is. */
+	memcpy(&control, raw + at + PCI_EXP_DEVCTL2, sizeof(control));
+	CHECK_EQ(pci_config_poke(bridge, at + PCI_EXP_DEVCTL2, control | PCI_EXP_DEVCTL2_ARI), 0);
+	/* Nor needs this window, which is closed. */
+	CHECK_EQ(pci_config_poke(bridge, PCI_PREF_MEMORY_LIMIT, 0), 0);
+	CHECK_EQ(pci_config_poke(bridge, PCI_PREF_MEMORY_BASE, 0xfff0), 0);
 }
 
 /* Needs the device's session and its file to be there. */
@@ -257,6 +308,12 @@ static void bridges_same(struct carried *carried, const struct looks *now,
 		bytes_same(carried, "bridge", raw, old, PCI_MEMORY_BASE, PCI_CAPABILITY_LIST);
 		bytes_same(carried, "bridge", raw, old, PCI_BRIDGE_CONTROL,
 			   PCI_BRIDGE_CONTROL + 2);
+		at = pci_capability(old, PCI_CAP_ID_EXP);
+		CHECK(at > 0);
+		bytes_same(carried, "payload", raw, old, at + PCI_EXP_DEVCTL,
+			   at + PCI_EXP_DEVCTL + 2);
+		bytes_same(carried, "ARI", raw, old, at + PCI_EXP_DEVCTL2,
+			   at + PCI_EXP_DEVCTL2 + 2);
 		at = pci_extended_capability(old, PCI_EXTENDED_SIZE, PCI_EXT_CAP_ID_ACS);
 		if (at < 0)
 			continue;

@@ -68,6 +68,8 @@ void carried_work(struct carried *carried, bool interrupts);
 void carried_data_are_there(struct carried *carried);
 void carried_stop(struct carried *carried);
 
+/* Its root port is set up in another way than at boot. */
+void carried_upset_bridge(struct carried *carried);
 /* Into a session of its name, and what it looks like is noted down. */
 void carried_preserve(struct carried *carried);
 

@@ -216,6 +216,9 @@ static void edu_after(void)
 
 static void e1000e_before(void)
 {
+	carried_start(&e1000e);
+	if (!stage)
+		carried_upset_bridge(&e1000e);
 	before(&e1000e);
 }
 
@@ -275,12 +278,17 @@ static void nvme_after(void)
 	carried_is_kept(&nvme);
 	carried_retrieve(&nvme);
 	carried_bind(&nvme);
+	CHECK_EQ(pci_rescan(), 0);
 	carried_looks_same(&nvme);
 	carried_work(&nvme, true);
 	/* A reset of its bus would be one. */
 	CHECK_EQ(vfio_hot_reset(&nvme.device), -EBUSY);
 	carried_finish(&nvme);
 	carried_work(&nvme, true);
+	/* It is known that it can be reset, without having been. */
+	CHECK(vfio_flags(&nvme.device) & VFIO_DEVICE_FLAGS_RESET);
+	CHECK_EQ(vfio_reset(&nvme.device), 0);
+	carried_stop(&nvme);
 }
 
 /*
@@ -306,6 +314,8 @@ static void group_before(void)
 /* The whole group is nobody else's as long as one of them is not finished. */
 static void one_after_the_other(void)
 {
+	char bridge[PCI_ADDRESS_SIZE];
+
 	carried_is_kept(&first);
 	carried_is_kept(&second);
 	carried_retrieve(&first);
@@ -316,6 +326,9 @@ static void one_after_the_other(void)
 	carried_looks_same(&second);
 	carried_finish(&first);
 	CHECK_EQ(pci_write(second.address, "remove", "1"), -EBUSY);
+	CHECK_EQ(pci_bridge_above(second.address, bridge), 0);
+	CHECK_EQ(pci_write(bridge, "remove", "1"), -EBUSY);
+	CHECK_EQ(pci_write(bridge, "reset_subordinate", "1"), -EBUSY);
 	carried_work(&second, true);
 	carried_finish(&second);
 	carried_work(&first, true);

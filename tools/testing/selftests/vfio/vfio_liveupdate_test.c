@@ -240,7 +240,35 @@ TEST_F(luo, goes_on_while_preserved)
 	close(session);
 }
 
-/* A bridge above it, and what shares its group, can't be taken away either. */
+/* Of two in a group both are preserved: all is held as long as one of them is. */
+TEST_F(luo, group_is_held)
+{
+	char bridge[PCI_ADDRESS_SIZE], second[PCI_ADDRESS_SIZE];
+	int session = luo_create(self->dev, "group");
+	struct vfio_device device;
+	struct used first;
+
+	ASSERT_EQ(0, use(&first, &edu_ops, 1));
+	ASSERT_EQ(0, pci_find(edu_ops.vendor, edu_ops.device, 2, second));
+	ASSERT_EQ(pci_group(first.address), pci_group(second));
+	ASSERT_EQ(0, pci_bridge_above(first.address, bridge));
+	ASSERT_EQ(0, pci_bind(second, "vfio-pci"));
+	ASSERT_EQ(0, luo_preserve(session, first.device.fd, 1));
+	EXPECT_EQ(-EBUSY, pci_write(second, "remove", "1"));
+	ASSERT_EQ(0, vfio_open(&device, second));
+	ASSERT_EQ(0, vfio_start(&device, &first.iommu));
+	ASSERT_EQ(0, luo_preserve(session, device.fd, 2));
+	ASSERT_EQ(0, luo_unpreserve(session, 1));
+	EXPECT_EQ(-EBUSY, pci_write(first.address, "remove", "1"));
+	EXPECT_EQ(-EBUSY, pci_write(bridge, "remove", "1"));
+	EXPECT_EQ(-EBUSY, pci_write(bridge, "reset_subordinate", "1"));
+	EXPECT_TRUE(works(&first));
+	vfio_close(&device);
+	disuse(&first);
+	close(session);
+}
+
+/* A bridge above it can't be taken away either. */
 TEST_F(luo, bridges_are_held)
 {
 	int session = luo_create(self->dev, "bridges"), n = 0;
@@ -291,15 +319,60 @@ TEST_F(luo, busy_devices_fail_the_kexec_pitfall_22)
 	EXPECT_EQ(0, vfio_irq_disable(&e1000e.device, e1000e_ops.irq_index));
 	close(eventfd);
 
+	/* Of whatever kind. */
+	ASSERT_EQ(0, vfio_irq_enable(&edu.device, VFIO_PCI_INTX_IRQ_INDEX, 1, &eventfd));
+	EXPECT_EQ(-EBUSY, luo_try_kexec());
+	EXPECT_TRUE(log_says(&log, edu.address, "live update: "));
+	EXPECT_EQ(0, vfio_irq_disable(&edu.device, VFIO_PCI_INTX_IRQ_INDEX));
+	close(eventfd);
+	EXPECT_TRUE(works(&edu));
+
 	ASSERT_EQ(0, vfio_set_power(&e1000e.device, 3));
 	EXPECT_EQ(-EBUSY, luo_try_kexec());
 	EXPECT_TRUE(log_says(&log, e1000e.address, "live update: "));
 	ASSERT_EQ(0, vfio_set_power(&e1000e.device, 0));
 	EXPECT_TRUE(works(&edu));
 
+	ASSERT_EQ(0, vfio_low_power(&e1000e.device, true));
+	EXPECT_EQ(-EBUSY, luo_try_kexec());
+	EXPECT_TRUE(log_says(&log, e1000e.address, "live update: "));
+	ASSERT_EQ(0, vfio_low_power(&e1000e.device, false));
+	EXPECT_TRUE(works(&edu));
+
 	log_close(&log);
 	disuse(&edu);
 	disuse(&e1000e);
+	close(session);
+}
+
+/* The bridge above leads nowhere for a while: what is behind it can't be frozen. */
+TEST_F(luo, silent_device_fails_the_kexec)
+{
+	uint16_t buses, none = 0, secondary;
+	int session = luo_create(self->dev, "silent");
+	uint8_t raw[PCI_CONFIG_SIZE];
+	char above[PCI_ADDRESS_SIZE];
+	struct kernel_log log;
+	struct used used;
+
+	ASSERT_EQ(0, use(&used, &e1000e_ops, 0));
+	ASSERT_EQ(0, luo_preserve(session, used.device.fd, 1));
+	ASSERT_EQ(0, log_open(&log));
+	ASSERT_EQ(0, pci_bridge_above(used.address, above));
+	ASSERT_EQ(sizeof(raw), pci_config_raw(above, raw, sizeof(raw)));
+	memcpy(&buses, raw + PCI_PRIMARY_BUS, sizeof(buses));
+	memcpy(&secondary, raw + PCI_SUBORDINATE_BUS, sizeof(secondary));
+
+	ASSERT_EQ(0, pci_config_poke(above, PCI_PRIMARY_BUS, none));
+	ASSERT_EQ(0, pci_config_poke(above, PCI_SUBORDINATE_BUS, none));
+	EXPECT_EQ(-EIO, luo_try_kexec());
+	EXPECT_TRUE(log_says(&log, used.address, "does not answer"));
+	ASSERT_EQ(0, pci_config_poke(above, PCI_PRIMARY_BUS, buses));
+	ASSERT_EQ(0, pci_config_poke(above, PCI_SUBORDINATE_BUS, secondary));
+	EXPECT_TRUE(works(&used));
+
+	log_close(&log);
+	disuse(&used);
 	close(session);
 }
 
@@ -309,6 +382,7 @@ struct intruder {
 	bool config_refused;
 	bool config_kept;
 	bool irqs_refused;
+	bool sleep_refused;
 };
 
 static void *intrude(void *arg)
@@ -329,6 +403,7 @@ static void *intrude(void *arg)
 	intruder->config_kept = vfio_config_get(device, PCI_INTERRUPT_LINE, 1) == value;
 	err = vfio_irq_enable(device, intruder->used->driver.ops->irq_index, 1, &eventfd);
 	intruder->irqs_refused = err == -EBUSY;
+	intruder->sleep_refused = vfio_low_power(device, true) == -EBUSY;
 	return NULL;
 }
 
@@ -356,6 +431,7 @@ TEST_F(luo, aborted_kexec_is_undone_pitfall_7)
 	EXPECT_TRUE(intruder.config_refused);
 	EXPECT_TRUE(intruder.config_kept);
 	EXPECT_TRUE(intruder.irqs_refused);
+	EXPECT_TRUE(intruder.sleep_refused);
 	EXPECT_TRUE(used.driver.ops->is_running(&used.driver));
 	EXPECT_TRUE(works(&used));
 	EXPECT_EQ(0, vfio_config_set(&used.device, PCI_INTERRUPT_LINE, 1, 0x55));
@@ -375,16 +451,36 @@ static void *unbind(void *arg)
 TEST_F(luo, unbinding_waits)
 {
 	int session = luo_create(self->dev, "unbind");
+	struct kernel_log log;
 	struct used used;
 	pthread_t thread;
 	void *result;
 
 	ASSERT_EQ(0, use(&used, &edu_ops, 0));
 	ASSERT_EQ(0, luo_preserve(session, used.device.fd, 1));
+	ASSERT_EQ(0, log_open(&log));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind, &used));
-	usleep(100 * 1000);
+	while (!log_says(&log, used.address, "it goes away once"))
+		usleep(10 * 1000);
 	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, &result));
 	EXPECT_TRUE(copies(&used));
+	/* The reboot would wait, too, and for ever. */
+	EXPECT_EQ(-EBUSY, luo_try_kexec());
+	EXPECT_TRUE(log_says(&log, used.address, "its driver is being taken away"));
+	EXPECT_TRUE(copies(&used));
+	EXPECT_EQ(0, luo_unpreserve(session, 1));
+	EXPECT_EQ(-EBUSY, luo_preserve(session, used.device.fd, 1));
+	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, &result));
+	log_close(&log);
+	disuse(&used);
+	EXPECT_EQ(0, pthread_join(thread, &result));
+	EXPECT_EQ(NULL, result);
+	EXPECT_EQ(-ENODEV, vfio_cdev_open(used.address));
+
+	/* Its session can be the last one to have it. */
+	ASSERT_EQ(0, use(&used, &edu_ops, 0));
+	ASSERT_EQ(0, luo_preserve(session, used.device.fd, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind, &used));
 	disuse(&used);
 	usleep(100 * 1000);
 	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, &result));

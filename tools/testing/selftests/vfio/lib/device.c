@@ -170,3 +170,16 @@ int vfio_set_power(struct vfio_device *device, int d_state)
 	control = vfio_config_get(device, at + PCI_PM_CTRL, 2) & ~PCI_PM_CTRL_STATE_MASK;
 	return vfio_config_set(device, at + PCI_PM_CTRL, 2, control | d_state);
 }
+
+/* Let the kernel put it to sleep. */
+int vfio_low_power(struct vfio_device *device, bool enter)
+{
+	struct vfio_device_feature feature = {
+		.argsz = sizeof(feature),
+		.flags = VFIO_DEVICE_FEATURE_SET |
+			 (enter ? VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY :
+				  VFIO_DEVICE_FEATURE_LOW_POWER_EXIT),
+	};
+
+	return ioctl(device->fd, VFIO_DEVICE_FEATURE, &feature) ? -errno : 0;
+}

@@ -29,6 +29,7 @@
 /* PCI devices as sysfs shows them (pci.c) */
 
 int pci_find(uint16_t vendor, uint16_t device, int nth, char *address);
+int pci_read_text(const char *address, const char *attribute, char *text, size_t size);
 long pci_read(const char *address, const char *attribute);
 int pci_write(const char *address, const char *attribute, const char *text);
 int pci_driver(const char *address, char *driver, size_t size);
@@ -36,6 +37,9 @@ int pci_bind(const char *address, const char *driver);
 int pci_unbind(const char *address);
 int pci_group(const char *address);
 int pci_config_raw(const char *address, void *config, size_t size);
+int pci_config_poke(const char *address, size_t offset, uint16_t value);
+int pci_rescan(void);
+int pci_capability(const uint8_t *config, uint8_t id);
 int pci_bridge_above(const char *address, char *bridge);
 int pci_extended_capability(const uint8_t *config, size_t size, uint16_t id);
 
@@ -106,6 +110,7 @@ int vfio_start(struct vfio_device *device, struct iommu *iommu);
 int vfio_flags(struct vfio_device *device);
 int vfio_reset(struct vfio_device *device);
 int vfio_set_power(struct vfio_device *device, int d_state);
+int vfio_low_power(struct vfio_device *device, bool enter);
 
 /* Configuration space as the user of the device sees it (config.c) */
 

@@ -33,22 +33,32 @@ static int write_attribute(const char *directory, const char *attribute, const c
 	return write_file(path, text);
 }
 
-/* A number, decimal or with 0x before it. */
-long pci_read(const char *address, const char *attribute)
+/* One line, with its end. */
+int pci_read_text(const char *address, const char *attribute, char *text, size_t size)
 {
-	char path[128], text[32] = {};
+	char path[128];
+	ssize_t len;
 	int fd;
 
 	snprintf(path, sizeof(path), SYSFS_DEVICES "/%s/%s", address, attribute);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (read(fd, text, sizeof(text) - 1) < 0) {
-		close(fd);
-		return -EIO;
-	}
+	len = read(fd, text, size - 1);
 	close(fd);
-	return strtol(text, NULL, 0);
+	if (len < 0)
+		return -EIO;
+	text[len] = '\0';
+	return 0;
+}
+
+/* A number, decimal or with 0x before it. */
+long pci_read(const char *address, const char *attribute)
+{
+	char text[32];
+	int err = pci_read_text(address, attribute, text, sizeof(text));
+
+	return err ? err : strtol(text, NULL, 0);
 }
 
 int pci_write(const char *address, const char *attribute, const char *text)
@@ -161,6 +171,28 @@ int pci_config_raw(const char *address, void *config, size_t size)
 	return len;
 }
 
+/* Write 16 bits to the hardware, whatever it is for. */
+int pci_config_poke(const char *address, size_t offset, uint16_t value)
+{
+	char path[128];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), SYSFS_DEVICES "/%s/config", address);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, &value, sizeof(value), offset) != sizeof(value))
+		err = -EIO;
+	close(fd);
+	return err;
+}
+
+/* Look for devices that have come. */
+int pci_rescan(void)
+{
+	return write_file("/sys/bus/pci/rescan", "1");
+}
+
 /* The bridge that a device is behind, or -ENOENT. */
 int pci_bridge_above(const char *address, char *bridge)
 {
@@ -184,6 +216,20 @@ int pci_bridge_above(const char *address, char *bridge)
 }
 
 /* Where it is in what was read of configuration space, or -ENOENT. */
+int pci_capability(const uint8_t *config, uint8_t id)
+{
+	uint8_t at = config[PCI_CAPABILITY_LIST];
+	int i;
+
+	for (i = 0; i < 48 && at >= PCI_STD_HEADER_SIZEOF; i++) {
+		if (config[at] == id)
+			return at;
+		at = config[at + PCI_CAP_LIST_NEXT];
+	}
+	return -ENOENT;
+}
+
+/* The same for those behind the first 256 bytes. */
 int pci_extended_capability(const uint8_t *config, size_t size, uint16_t id)
 {
 	size_t at = PCI_CONFIG_SIZE;
