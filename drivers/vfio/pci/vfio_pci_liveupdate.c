@@ -418,10 +418,10 @@ static void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
 
 	memcpy(vdev->vconfig, ser->config, ser->config_size);
 	vdev->virq_disabled = ser->flags & VFIO_PCI_SER_VIRQ_DISABLED;
-	/* INTx is ours to disable; all else is as the user has left it. */
+	/* As the user has left it; and INTx may be ours to disable, too. */
 	pci_read_config_word(vdev->pdev, PCI_COMMAND, &command);
 	command &= PCI_COMMAND_INTX_DISABLE;
-	command |= ser->command & ~PCI_COMMAND_INTX_DISABLE;
+	command |= ser->command;
 	if (vfio_pci_liveupdate_was_stopped(vdev)) {
 		pci_warn(vdev->pdev, "live update: its DMA was stopped, bus mastering stays off\n");
 		command &= ~PCI_COMMAND_MASTER;

@@ -150,31 +150,38 @@ void carried_preserve(struct carried *carried)
 	CHECK_EQ(vfio_attach(&carried->device, carried->iommu), -EBUSY);
 }
 
+/* One that has no power management is in a state that nobody knows. */
 static bool is_awake(const char *address)
 {
 	char state[32] = "";
 
-	pci_read_text(address, "power_state", state, sizeof(state));
-	return !strcmp(state, "D0\n");
+	CHECK_EQ(pci_read_text(address, "power_state", state, sizeof(state)), 0);
+	return !strcmp(state, "D0\n") || !strcmp(state, "unknown\n");
 }
 
-/* Neither asleep nor to be reset; and if it is to be quiet it is. */
+/* Neither asleep nor to be reset. */
 static void hardware_is_kept(struct carried *carried)
 {
+	int err = pci_write(carried->address, "reset", "1");
 	char above[PCI_ADDRESS_SIZE], at[PCI_ADDRESS_SIZE];
-	uint8_t raw[PCI_CONFIG_SIZE] = {};
 
+	/* Some can't be anyway. */
+	CHECK(err == -EBUSY || (err == -ENOENT && !carried->ops->resets));
 	CHECK(is_awake(carried->address));
-	CHECK_EQ(pci_write(carried->address, "reset", "1"),
-		 carried->ops->resets ? -EBUSY : -ENOENT);
-	CHECK_EQ(pci_config_raw(carried->address, raw, sizeof(raw)), sizeof(raw));
-	CHECK_EQ(!!(raw[PCI_COMMAND] & PCI_COMMAND_MASTER), carried->with_iommufd);
 	memcpy(at, carried->address, PCI_ADDRESS_SIZE);
 	while (!pci_bridge_above(at, above)) {
 		CHECK(is_awake(above));
 		CHECK_EQ(pci_write(above, "reset_subordinate", "1"), -EBUSY);
 		memcpy(at, above, PCI_ADDRESS_SIZE);
 	}
+}
+
+void carried_is_quiet(struct carried *carried)
+{
+	uint8_t raw[PCI_CONFIG_SIZE] = {};
+
+	CHECK_EQ(pci_config_raw(carried->address, raw, sizeof(raw)), sizeof(raw));
+	CHECK_EQ(!!(raw[PCI_COMMAND] & PCI_COMMAND_MASTER), carried->with_iommufd);
 }
 
 void carried_is_kept(struct carried *carried)

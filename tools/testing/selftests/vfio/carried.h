@@ -75,6 +75,8 @@ void carried_preserve(struct carried *carried);
 
 /* In the next kernel: nobody else has got it. */
 void carried_is_kept(struct carried *carried);
+/* Or goes on with DMA if it is to; before anybody gets it back. */
+void carried_is_quiet(struct carried *carried);
 void carried_retrieve(struct carried *carried);
 void carried_bind(struct carried *carried);
 void carried_looks_same(struct carried *carried);

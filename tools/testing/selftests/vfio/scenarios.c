@@ -34,6 +34,7 @@ static void before(struct carried *carried)
 static void after(struct carried *carried)
 {
 	carried_is_kept(carried);
+	carried_is_quiet(carried);
 	carried_retrieve(carried);
 	carried_bind(carried);
 	carried_looks_same(carried);
