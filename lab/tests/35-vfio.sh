@@ -33,10 +33,17 @@ console() { check "$1: it is told: $2" grep -qF "$2" "$LOGS/$1.console"; }
 kexec="luo.mode=vfio-kexec luo.stage=0"
 APPEND="$kexec luo.hops=3" vm_run vfio-kexec "luo: mode vfio-kexec stage 3: 0"
 
-# What would number buses and assign windows anew must not (pitfall 21).
-APPEND="$kexec luo.hops=1 luo.next=pci=assign-busses;realloc" \
+# What would number buses and assign windows anew must not (pitfall 21). There are
+# gaps between the numbers, which it would not leave.
+anew="pci=assign-busses;realloc;noats;pcie_bus_peer2peer"
+APPEND="$kexec luo.hops=1 pci=assign-busses,hpbussize=4 luo.next=$anew" \
 	vm_run vfio-assign-pitfall-21 "luo: mode vfio-kexec stage 1: 0"
 console vfio-assign-pitfall-21 "pci=assign-busses is ignored here"
+
+# A kernel that lacks the driver.
+APPEND="$kexec luo.hops=1 luo.only=missing luo.next=initcall_blacklist=vfio_pci_init" \
+	vm_run vfio-missing "luo: mode vfio-kexec stage 1: 0"
+console vfio-missing "waiting for its driver vfio-pci"
 
 # Devices that are gone, and records of them that make no sense.
 APPEND="$kexec luo.hops=5 luo.only=device_is_gone" \

@@ -242,6 +242,25 @@ static void change_driver(struct carried *carried)
 	CHECK_EQ(pci_bind(carried->address, "vfio-pci"), 0);
 }
 
+/* A kernel without vfio-pci: nobody else gets it. */
+static void missing_before(void)
+{
+	carried_start(&e1000e);
+	carried_preserve(&e1000e);
+}
+
+static void missing_after(void)
+{
+	char driver[32];
+
+	CHECK_EQ(pci_find(e1000e.ops->vendor, e1000e.ops->device, 0, e1000e.address), 0);
+	CHECK_EQ(pci_driver(e1000e.address, driver, sizeof(driver)), -ENOENT);
+	CHECK(pci_bind(e1000e.address, e1000e.ops->kernel_driver) < 0);
+	CHECK_EQ(pci_driver(e1000e.address, driver, sizeof(driver)), -ENOENT);
+	carried_is_quiet(&e1000e);
+	CHECK_EQ(luo_retrieve_session(dev, e1000e.name), -EOPNOTSUPP);
+}
+
 static void e1000e_after(void)
 {
 	change_driver(&e1000e);
@@ -499,6 +518,7 @@ const struct scenario scenarios[] = {
 	{ "whole_without_ats", ats_before, ats_after, .special = 1 },
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
 	{ "lost_is_a_context", lost_before, lost_after, .special = 1 },
+	{ "driver_is_missing", missing_before, missing_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };
