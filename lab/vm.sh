@@ -147,6 +147,16 @@ vm_vfio() {
 	selftests_initrd vfio "$OUT"/selftests-vfio/{vfio_{pci_test,liveupdate_test,kexec},iommu_kexec}
 }
 
+# vm_vfio_modules: the same for a kernel of config.deferred, with the drivers.
+vm_vfio_modules() {
+	local drivers=$OUT/build-deferred/drivers
+
+	selftests_build || return 1
+	selftests_initrd vfio-modules "$OUT/selftests-vfio/vfio_kexec" \
+		"$drivers/iommu/iommufd/iommufd.ko" \
+		"$drivers"/vfio/{vfio,pci/vfio-pci-core,pci/vfio-pci}.ko
+}
+
 # vm_dma_demo: build the selftests, and print the name of an initramfs with dma_demo.
 vm_dma_demo() {
 	selftests_build || return 1

@@ -25,6 +25,12 @@ KERNEL=$deferred NEXT=$OUT/bzImage MEM=4G SMP=4,sockets=2 APPEND="kho=on $kexec"
 KERNEL=$deferred NEXT=$deferred APPEND="kho=on luo.mode=module luo.stage=0" \
 	vm_run module "luo: mode module stage 1: 0"
 
+# So are vfio-pci and iommufd, as distributions have them.
+modules=$(vm_vfio_modules)
+INITRD=$modules NEXT=$deferred QEMU_EXTRA="-device edu,addr=04.0" \
+	APPEND="luo.mode=vfio-kexec luo.stage=0 luo.hops=1 luo.only=driver_is_a_module luo.next=kho=on" \
+	vm_run vfio-modules "luo: mode vfio-kexec stage 1: 0"
+
 # A type of files that the next kernel does not know costs its own session.
 APPEND="$kexec luo.next=initcall_blacklist=luo_test_init" \
 	vm_run unknown-type "luo: mode kexec stage 1: 0"

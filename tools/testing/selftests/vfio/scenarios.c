@@ -208,6 +208,12 @@ static void whole_after(void)
 	can_change(&whole);
 }
 
+static void late_after(void)
+{
+	modules_are_late(&whole);
+	after(&whole);
+}
+
 static void edu_after(void)
 {
 	carried_is_kept(&edu);
@@ -519,6 +525,7 @@ const struct scenario scenarios[] = {
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
 	{ "lost_is_a_context", lost_before, lost_after, .special = 1 },
 	{ "driver_is_missing", missing_before, missing_after, .special = 1 },
+	{ "driver_is_a_module", whole_before, late_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };

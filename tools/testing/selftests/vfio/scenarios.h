@@ -21,6 +21,9 @@ void iommufd_broken_after(void);
 void ats_before(void);
 void ats_after(void);
 
+/* Load them, one by one. */
+void modules_are_late(struct carried *carried);
+
 /* A kexec that an interrupt that is armed makes fail. */
 void fail_to_freeze(void);
 /* The same with devices that go on with DMA; false if there are none. */
