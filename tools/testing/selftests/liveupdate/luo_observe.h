@@ -15,8 +15,8 @@
 #define SYSFS_INCOMING	SYSFS_LUO "/sessions/incoming"
 #define TRACING		"/sys/kernel/tracing"
 
-/* All that is in a file, for free(); or NULL with errno set. */
-static inline char *luo_read_fd(int fd)
+/* All that is in a file, for free(), and how much that is; or NULL with errno set. */
+static inline char *luo_read_fd(int fd, size_t *read_size)
 {
 	size_t size = 0, room = 4096;
 	char *text = malloc(room);
@@ -38,21 +38,30 @@ static inline char *luo_read_fd(int fd)
 	}
 	if (text)
 		text[size] = '\0';
+	*read_size = size;
+	return text;
+}
+
+/* The same of a path; it never waits. */
+static inline char *luo_read_raw(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+	char *text;
+
+	if (fd < 0)
+		return NULL;
+	text = luo_read_fd(fd, size);
+	err = errno;
+	close(fd);
+	errno = err;
 	return text;
 }
 
 static inline char *luo_read_file(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
-	char *text;
+	size_t size;
 
-	if (fd < 0)
-		return NULL;
-	text = luo_read_fd(fd);
-	err = errno;
-	close(fd);
-	errno = err;
-	return text;
+	return luo_read_raw(path, &size);
 }
 
 /* Does the file hold just @want? It is told if not. */
@@ -124,12 +133,19 @@ static inline const char *luo_find_address(const char *text)
 	return NULL;
 }
 
+static inline int luo_trace_mount(void)
+{
+	if (access(TRACING "/trace", F_OK) && mount("none", TRACING, "tracefs", 0, NULL))
+		return -errno;
+	return 0;
+}
+
 /* The trace events of live update, on or off. */
 static inline int luo_trace_events(bool on)
 {
 	int fd;
 
-	if (access(TRACING "/trace", F_OK) && mount("none", TRACING, "tracefs", 0, NULL))
+	if (luo_trace_mount())
 		return -errno;
 	/* To open it for writing anew empties it. */
 	if (on) {

@@ -3,6 +3,7 @@
  * What an operator sees of sessions that were handed over.
  */
 #define _GNU_SOURCE
+#include <ftw.h>
 #include <sys/utsname.h>
 
 #include "luo_observe.h"
@@ -224,9 +225,167 @@ static void trace_after(void)
 	free(text);
 }
 
+#define BOOT_PARAMS	"/sys/kernel/boot_params"
+
+/* Where memory is that was handed over. */
+static struct region { uint64_t start, end; } scratch[8];
+static uint64_t secrets[16];
+static unsigned int nr_scratch, nr_secrets;
+/* Of what a user can read: how many files there are, and with boot data of any type. */
+static unsigned int nr_scanned, nr_boot_data;
+
+static void add_secret(const char *path, off_t offset)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	CHECK(pread(fd, &secrets[nr_secrets], 8, offset) == 8 && secrets[nr_secrets]);
+	nr_secrets++;
+	close(fd);
+}
+
+/* What root can find out. */
+static void find_secrets(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/kho/out/scratch", "re");
+	uint64_t size;
+
+	nr_scratch = 0;
+	nr_secrets = 0;
+	while (file && nr_scratch < ARRAY_SIZE(scratch) &&
+	       fscanf(file, "%lx %lx", &scratch[nr_scratch].start, &size) == 2) {
+		scratch[nr_scratch].end = scratch[nr_scratch].start + size;
+		secrets[nr_secrets++] = scratch[nr_scratch++].start;
+	}
+	CHECK(file && nr_scratch);
+	fclose(file);
+	/* Tables of sessions, of shared data, and of a file. */
+	add_secret("/sys/kernel/debug/kho/in/subtrees/LUO", 16);
+	add_secret("/sys/kernel/debug/kho/in/subtrees/LUO", 24);
+	add_secret("/sys/kernel/debug/liveupdate/in/files/secret", 48);
+}
+
+static bool is_secret(uint64_t number)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_secrets; i++)
+		if (number == secrets[i])
+			return true;
+	return false;
+}
+
+/* A page in scratch: in binary data, where there are few numbers by chance. */
+static bool is_in_scratch(uint64_t number)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_scratch; i++)
+		if (!(number % LUO_PAGE) && number >= scratch[i].start &&
+		    number < scratch[i].end)
+			return true;
+	return false;
+}
+
+/* Does it tell where something is, as text or raw? 0 if not. */
+static uint64_t what_it_tells(const char *path, const char *data, size_t size)
+{
+	/* Where kexec has put the command line and so on is known anywhere. */
+	bool any_page = strcmp(path, BOOT_PARAMS "/data");
+	const char *at = data;
+	uint64_t number;
+	size_t i;
+
+	for (i = 0; i + 8 <= size; i += 4) {
+		memcpy(&number, data + i, 8);
+		if (is_secret(number) || (any_page && is_in_scratch(number)))
+			return number;
+	}
+	while ((at = luo_find_address(at))) {
+		number = strtoull(at, NULL, 16);
+		if (is_secret(number))
+			return number;
+		at += strspn(at, "x0123456789abcdefABCDEF");
+	}
+	return 0;
+}
+
+static int scan_secret(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	char *data = NULL;
+	uint64_t secret;
+	size_t size;
+
+	if (type == FTW_F && st->st_size <= 1 << 20)
+		data = luo_read_raw(path, &size);
+	if (!data)
+		return 0;
+	secret = what_it_tells(path, data, size);
+	if (secret)
+		printf("# %s has 0x%lx\n", path, secret);
+	free(data);
+	nr_scanned++;
+	nr_boot_data += !strncmp(path, BOOT_PARAMS "/setup_data/", 24);
+	return !!secret;
+}
+
+static int look_for_secrets(void)
+{
+	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		return 1;
+	if (nftw("/sys/kernel", scan_secret, 16, FTW_PHYS))
+		return 2;
+	printf("# %u files of /sys/kernel are for anybody, %u of boot data\n", nr_scanned,
+	       nr_boot_data);
+	fflush(stdout);
+	return nr_scanned > 50 && nr_boot_data > 1 ? 0 : 3;
+}
+
+static void secret_before(void)
+{
+	int session = one_before("secret", 1, luo_memfd_filled(LUO_PAGE, 4)), fd;
+
+	/* So that there is a table of shared data. */
+	fd = open(TEST_DEVICE, O_RDWR);
+	CHECK_EQ(luo_preserve(session, fd, 2), 0);
+}
+
+/* Users are told nothing of addresses, neither here nor by what is of other code. */
+static void secret_after(void)
+{
+	const char *path = "/sys/kernel/debug/kho/in/subtrees/LUO";
+	int session, fd, status = -1;
+	size_t size;
+	char *data;
+	pid_t pid;
+
+	find_secrets();
+	data = luo_read_raw(path, &size);
+	CHECK(data && what_it_tells(path, data, size));
+	free(data);
+	path = "/sys/kernel/debug/kho/out/scratch";
+	data = luo_read_raw(path, &size);
+	CHECK(data && what_it_tells(path, data, size) == scratch[0].start);
+	free(data);
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(look_for_secrets());
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	if (access(TEST_DEVICE, F_OK)) {
+		CHECK_EQ(luo_retrieve_session(dev, "secret"), -EOPNOTSUPP);
+		return;
+	}
+	fd = one_after("secret", 1, &session);
+	close(luo_retrieve(session, 2));
+	end(session, fd);
+}
+
 const struct scenario observe_scenarios[] = {
 	{ "observe_whole", whole_before, whole_after },
 	{ "observe_listing", listing_before, listing_after },
 	{ "observe_trace", trace_before, trace_after },
+	{ "observe_secret", secret_before, secret_after },
 	{}
 };
