@@ -407,7 +407,7 @@ static int memfd_update_table(struct memfd_luo *memfd, struct file *file)
 		max = memfd_table_size(file);
 		if (!max)
 			break;
-		table = __vmalloc(array_size(max, sizeof(*table)), GFP_KERNEL_ACCOUNT);
+		table = kho_alloc_vmalloc(array_size(max, sizeof(*table)));
 		if (!table)
 			return -ENOMEM;
 		nr = memfd_fill_table(file, memfd, table, max, &nrpages);

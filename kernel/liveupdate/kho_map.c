@@ -21,6 +21,8 @@
  *  - nodes are not part of the map;
  *  - without a root a map is empty: it can be asked, but not added to.
  */
+#define pr_fmt(fmt) "KHO: " fmt
+
 #include <linux/align.h>
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
@@ -28,6 +30,7 @@
 #include <linux/io.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/printk.h>
 
 #include "kho_map.h"
 
@@ -95,6 +98,40 @@ static unsigned long *kho_map_leaf(struct kho_map *map, u64 key)
 }
 
 /**
+ * kho_alloc_folio - allocate memory that can be handed over
+ * @gfp: as of folio_alloc(), without a zone
+ * @order: order of the folio
+ *
+ * Where memory was added since boot, most of what is free may be of that. It is
+ * never below 4 GiB: firmware has what can be added behind all that is there.
+ *
+ * Context: process context, may sleep.
+ * Return: the folio, or NULL.
+ */
+struct folio *kho_alloc_folio(gfp_t gfp, unsigned int order)
+{
+	struct folio *folio = folio_alloc(gfp, order);
+
+	if (!folio || kho_was_there_at_boot(folio_pfn(folio), order))
+		return folio;
+	folio_put(folio);
+	folio = folio_alloc(gfp | GFP_DMA32, order);
+	if (folio && kho_was_there_at_boot(folio_pfn(folio), order))
+		return folio;
+	if (folio)
+		folio_put(folio);
+	pr_warn_ratelimited("no free memory that was there at boot: nothing else can be preserved\n");
+	return NULL;
+}
+
+static u64 *kho_map_alloc_node(void)
+{
+	struct folio *folio = kho_alloc_folio(GFP_KERNEL | __GFP_ZERO, 0);
+
+	return folio ? folio_address(folio) : NULL;
+}
+
+/**
  * kho_map_create - make an empty map
  * @map: to be initialised
  *
@@ -104,7 +141,7 @@ static unsigned long *kho_map_leaf(struct kho_map *map, u64 key)
 int kho_map_create(struct kho_map *map)
 {
 	*map = (struct kho_map){
-		.root = (u64 *)get_zeroed_page(GFP_KERNEL),
+		.root = kho_map_alloc_node(),
 	};
 	return map->root ? 0 : -ENOMEM;
 }
@@ -186,11 +223,9 @@ int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order)
 		u64 *slot = &node[key_index(key, level)];
 
 		if (!*slot) {
-			void *child = (void *)get_zeroed_page(GFP_KERNEL);
+			void *child = kho_map_alloc_node();
 
-			if (!child ||
-			    !kho_was_there_at_boot(PHYS_PFN(virt_to_phys(child)), 0)) {
-				free_page((unsigned long)child);
+			if (!child) {
 				kho_map_prune(map, key);
 				return -ENOMEM;
 			}

@@ -55,6 +55,7 @@ static inline bool kho_was_there_at_boot(unsigned long pfn, unsigned int order)
 }
 
 u64 kho_map_key(unsigned long pfn, unsigned int order);
+struct folio *kho_alloc_folio(gfp_t gfp, unsigned int order);
 int kho_map_add(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_del(struct kho_map *map, unsigned long pfn, unsigned int order);
 bool kho_map_test(struct kho_map *map, unsigned long pfn,

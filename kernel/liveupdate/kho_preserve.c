@@ -316,7 +316,7 @@ void *kho_alloc_preserve(size_t size)
 	struct folio *folio;
 	int err;
 
-	folio = folio_alloc(GFP_KERNEL_ACCOUNT, get_order(size));
+	folio = kho_alloc_folio(GFP_KERNEL_ACCOUNT, get_order(size));
 	if (!folio)
 		return ERR_PTR(-ENOMEM);
 	/* Most are small, and there may be thousands of them. */

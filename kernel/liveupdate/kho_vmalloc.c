@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "kho_map.h"
 #include "kho_memory.h"
 
 /* The order is in the handover; above this no vmalloc area has its pages. */
@@ -50,9 +51,42 @@ static void kho_vmalloc_free_chunks(struct kho_vmalloc *kv, bool pages)
 	*kv = (struct kho_vmalloc){};
 }
 
+static bool kho_vmalloc_was_there_at_boot(const void *ptr)
+{
+	const struct vm_struct *area = find_vm_area(ptr);
+	unsigned int i;
+
+	for (i = 0; i < area->nr_pages; i++)
+		if (!kho_was_there_at_boot(page_to_pfn(area->pages[i]), 0))
+			return false;
+	return true;
+}
+
+/**
+ * kho_alloc_vmalloc - allocate a vmalloc area that can be preserved
+ * @size: in bytes, not 0
+ *
+ * Any other vmalloc area may have memory that was added since boot. It is charged
+ * to the memory cgroup of the caller.
+ *
+ * Context: process context, may sleep.
+ * Return: the area, to be freed by vfree(), or NULL.
+ */
+void *kho_alloc_vmalloc(size_t size)
+{
+	void *ptr = __vmalloc(size, GFP_KERNEL_ACCOUNT);
+
+	if (!ptr || kho_vmalloc_was_there_at_boot(ptr))
+		return ptr;
+	vfree(ptr);
+	/* As kho_alloc_folio() has it; kho_preserve_vmalloc() looks again. */
+	return __vmalloc(size, GFP_KERNEL_ACCOUNT | GFP_DMA32);
+}
+EXPORT_SYMBOL_GPL(kho_alloc_vmalloc);
+
 /**
  * kho_preserve_vmalloc - preserve a vmalloc area across kexec
- * @ptr: of vmalloc(), vmalloc_huge() or the like
+ * @ptr: of kho_alloc_vmalloc(), vmalloc(), vmalloc_huge() or the like
  * @preservation: on return what the next kernel needs to restore it
  *
  * The area must stay allocated until kho_unpreserve_vmalloc().

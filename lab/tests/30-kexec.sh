@@ -15,6 +15,10 @@ MEM=8G SMP=4 APPEND="$kexec luo.hops=1" vm_run kexec-8G "luo: mode kexec stage 1
 MEM=2G SMP=2,sockets=2 APPEND="$kexec luo.hops=1" \
 	QEMU_EXTRA="-object memory-backend-ram,id=m0,size=1G -object memory-backend-ram,id=m1,size=1G -numa node,memdev=m0,cpus=0 -numa node,memdev=m1,cpus=1" \
 	vm_run kexec-numa "luo: mode kexec stage 1: 0"
+# All of node 1 was added since boot: firmware does not list it.
+MEM=1G,slots=1,maxmem=4G APPEND="$kexec luo.hops=1 luo.only=hotplug memhp_default_state=online_kernel" \
+	QEMU_EXTRA="-object memory-backend-ram,id=m0,size=1G -object memory-backend-ram,id=m1,size=256M -numa node,memdev=m0,cpus=0-1 -numa node -device pc-dimm,memdev=m1,node=1" \
+	vm_run kexec-hotplug "luo: mode kexec stage 1: 0"
 MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 	vm_run kexec-scratch-bytes "luo: mode kexec stage 1: 0"
 
