@@ -38,6 +38,7 @@
 #include "luo_flb.h"
 #include "luo_session.h"
 
+#include "luo_trace.h"
 /**
  * struct luo_flb_record - what the previous kernel has handed over for an FLB
  * @list: in luo_flb_records
@@ -221,7 +222,8 @@ static int luo_flb_preserve_one(struct liveupdate_flb *flb)
 		flb->data = 0;
 		flb->obj = NULL;
 		args = luo_flb_args(flb);
-		ret = flb->ops->preserve(&args);
+		ret = luo_trace_flb(luo_flb_preserve, flb,
+				    flb->ops->preserve(&args));
 		if (ret)
 			return ret;
 		flb->data = args.data;
@@ -236,7 +238,8 @@ static void luo_flb_end_outgoing(struct liveupdate_flb *flb)
 	struct liveupdate_flb_op_args args = luo_flb_args(flb);
 
 	if (!flb->files && !flb->users)
-		flb->ops->unpreserve(&args);
+		luo_trace_flb(luo_flb_unpreserve, flb,
+			      (flb->ops->unpreserve(&args), 0));
 }
 
 static void luo_flb_unpreserve_one(struct liveupdate_flb *flb)
@@ -498,7 +501,7 @@ static int luo_flb_retrieve(struct liveupdate_flb *flb,
 		return min(record->status, 0);
 	if (!try_module_get(flb->ops->owner))
 		return -EAGAIN;
-	ret = flb->ops->retrieve(&args);
+	ret = luo_trace_flb(luo_flb_retrieve, flb, flb->ops->retrieve(&args));
 	if (WARN_ON_ONCE(ret > 0))
 		ret = -EIO;
 	if (!ret) {
@@ -522,7 +525,7 @@ static void luo_flb_end_incoming(struct liveupdate_flb *flb,
 
 	if (record->files || record->users || record->finished)
 		return;
-	flb->ops->finish(&args);
+	luo_trace_flb(luo_flb_finish, flb, (flb->ops->finish(&args), 0));
 	if (record->status > 0)
 		module_put(flb->ops->owner);
 	record->obj = NULL;

@@ -48,6 +48,18 @@ void luo_tell_session(luo_session_event event, const char *session, int ret,
 	_ret;								\
 })
 
+/* A step of data that files share. */
+#define luo_trace_flb(_event, _flb, _step)				\
+({									\
+	u64 _start = luo_trace_start(_event);				\
+	int _ret = (_step);						\
+									\
+	if (_start)							\
+		trace_##_event((_flb)->compatible, _ret,		\
+			       ktime_get_ns() - _start);		\
+	_ret;								\
+})
+
 /* A step of the whole. */
 #define luo_trace_all(_event, _step)					\
 ({									\

@@ -9,7 +9,7 @@ kexec="luo.mode=kexec luo.stage=0"
 
 # Three hops in a row; KASLR is on.
 APPEND="$kexec luo.hops=3" vm_run kexec-chain "luo: mode kexec stage 3: 0"
-MEM=1280M SMP=1 APPEND="$kexec luo.hops=1 nokaslr luo.next=nokaslr" \
+MEM=1280M SMP=1 APPEND="$kexec luo.hops=1 nokaslr luo.next=nokaslr,trace_event=liveupdate:*" \
 	vm_run kexec-1280M-nokaslr "luo: mode kexec stage 1: 0"
 MEM=8G SMP=4 APPEND="$kexec luo.hops=1" vm_run kexec-8G "luo: mode kexec stage 1: 0"
 MEM=2G SMP=2,sockets=2 APPEND="$kexec luo.hops=1" \

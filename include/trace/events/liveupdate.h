@@ -71,6 +71,29 @@ LUO_SESSION_EVENT(luo_session_claim);
 LUO_SESSION_EVENT(luo_session_finish);
 LUO_SESSION_EVENT(luo_session_close);
 
+DECLARE_EVENT_CLASS(luo_flb,
+		    TP_PROTO(const char *flb, int ret, u64 ns),
+		    TP_ARGS(flb, ret, ns),
+		    TP_STRUCT__entry(__string(flb, flb)
+				     __field(int, ret)
+				     __field(u64, ns)),
+		    TP_fast_assign(__assign_str(flb);
+				   __entry->ret = ret;
+				   __entry->ns = ns;),
+		    TP_printk("flb=%s ret=%d ns=%llu", __get_str(flb),
+			      __entry->ret, __entry->ns)
+);
+
+#define LUO_FLB_EVENT(_name)						\
+	DEFINE_EVENT(luo_flb, _name,					\
+		     TP_PROTO(const char *flb, int ret, u64 ns),	\
+		     TP_ARGS(flb, ret, ns))
+
+LUO_FLB_EVENT(luo_flb_preserve);
+LUO_FLB_EVENT(luo_flb_unpreserve);
+LUO_FLB_EVENT(luo_flb_retrieve);
+LUO_FLB_EVENT(luo_flb_finish);
+
 DECLARE_EVENT_CLASS(luo_all,
 		    TP_PROTO(int ret, u64 ns),
 		    TP_ARGS(ret, ns),

@@ -61,5 +61,7 @@ void end(int session, int fd);
 /* The kernel that is to go on from here, with more options. */
 void load_stage(const char *mode, int hops, char **options);
 int thp_memfd(size_t size, uint64_t seed);
+/* Are they in the trace, in this order? Each ends with "ns=". */
+void check_trace(const char * const *events, unsigned int nr);
 
 #endif /* LUO_SCENARIO_H */

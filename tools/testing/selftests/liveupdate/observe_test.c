@@ -472,6 +472,8 @@ TEST_F(luo, trace)
 	ASSERT_EQ(0, luo_preserve(session, memfd, 0x78));
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "preserve:5"));
 	EXPECT_EQ(-EIO, luo_preserve(session, fd, 2));
+	ASSERT_EQ(0, luo_write(TEST_FAIL, "flb_preserve:12"));
+	EXPECT_EQ(-ENOMEM, luo_preserve(session, fd, 2));
 	ASSERT_EQ(0, luo_preserve(session, fd, 2));
 	ASSERT_EQ(0, luo_kexec_load_kernel(""));
 	ASSERT_EQ(0, luo_write(TEST_FAIL, "freeze:5"));
@@ -493,6 +495,9 @@ TEST_F(luo, trace)
 	EXPECT_TRUE(traced(text, "luo_session_freeze", "session=tr\\x2fce ret=-5"));
 	EXPECT_TRUE(traced(text, "luo_freeze_all", "ret=-5"));
 	EXPECT_TRUE(traced(text, "luo_session_close", "session=tr\\x2fce ret=0"));
+	EXPECT_TRUE(traced(text, "luo_flb_preserve", "flb=luo-test-flb-v1 ret=0"));
+	EXPECT_TRUE(traced(text, "luo_flb_preserve", "flb=luo-test-flb-v1 ret=-12"));
+	EXPECT_TRUE(traced(text, "luo_flb_unpreserve", "flb=luo-test-flb-v1 ret=0"));
 	EXPECT_EQ(NULL, strstr(text, "luo_serialise_all"));
 	free(text);
 	close(fd);

@@ -3,6 +3,7 @@
  * What files share (FLB), and files that need another one, across a kexec.
  */
 #define _GNU_SOURCE
+#include "luo_observe.h"
 #include "luo_scenario.h"
 
 /* A file of the test device, and a memfd that it needs. */
@@ -82,10 +83,16 @@ static void shared_before(void)
 /* The files of all other scenarios are finished; most did not ask for it. */
 static void shared_after(void)
 {
+	static const char * const events[] = {
+		"luo_flb_retrieve: flb=luo-test-flb-v1 ret=-12 ns=",
+		"luo_flb_retrieve: flb=luo-test-flb-v1 ret=0 ns=",
+		"luo_flb_finish: flb=luo-test-flb-v1 ret=0 ns=",
+	};
 	int session, fd;
 
 	if (access(TEST_DEVICE, F_OK))
 		return;
+	CHECK_EQ(luo_trace_events(true), 0);
 	CHECK_EQ(luo_test_calls("flb_retrieve"), 0);
 	CHECK_EQ(luo_write(TEST_FAIL, "flb_retrieve:12"), 0);
 	CHECK_EQ(luo_read_number(TEST_FLB_IN), -1);
@@ -101,6 +108,8 @@ static void shared_after(void)
 	end(session, fd);
 	CHECK_EQ(luo_test_calls("flb_finish"), 1);
 	CHECK_EQ(luo_read_number(TEST_FLB_IN), -1);
+	CHECK_EQ(luo_trace_events(false), 0);
+	check_trace(events, ARRAY_SIZE(events));
 }
 
 const struct scenario shared_scenarios[] = {
