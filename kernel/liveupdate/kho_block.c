@@ -9,7 +9,9 @@
  *  - a reader believes nothing: each block must be a page that the previous
  *    kernel preserved, and its count must fit;
  *  - a reader comes to each block once: where a chain leads back into itself it
- *    is damaged.
+ *    is damaged;
+ *  - a block is checked again when a reader comes to it, and what it says of
+ *    itself is read once: somebody may have been given its page meanwhile.
  */
 #define pr_fmt(fmt) "KHO: " fmt
 
@@ -93,25 +95,28 @@ void kho_block_discard(struct kho_block_writer *writer)
 }
 EXPORT_SYMBOL_GPL(kho_block_discard);
 
-static struct kho_block_header_ser *
-kho_block_check(phys_addr_t phys, size_t record_size)
+/* The head of the block at @phys as it is now; false if it is damaged. */
+static bool kho_block_read(phys_addr_t phys, size_t record_size,
+			   struct kho_block_header_ser *head)
 {
-	struct kho_block_header_ser *block;
+	const struct kho_block_header_ser *block;
 
 	if (!kho_is_restorable(phys, 0))
-		return NULL;
+		return false;
 	block = phys_to_virt(phys);
-	if (!block->count || block->count > kho_block_capacity(record_size))
-		return NULL;
-	return block;
+	head->next = READ_ONCE(block->next);
+	head->count = READ_ONCE(block->count);
+	return head->count && head->count <= kho_block_capacity(record_size);
 }
 
 /* The block behind the sound one at @phys, 0 if there is none or it is damaged. */
 static phys_addr_t kho_block_step(phys_addr_t phys, size_t record_size)
 {
-	struct kho_block_header_ser *block = phys_to_virt(phys);
+	const struct kho_block_header_ser *block = phys_to_virt(phys);
+	phys_addr_t next = READ_ONCE(block->next);
+	struct kho_block_header_ser head;
 
-	return kho_block_check(block->next, record_size) ? block->next : 0;
+	return kho_block_read(next, record_size, &head) ? next : 0;
 }
 
 /* Of a chain that ends in a loop of @loop blocks: how many there are in all. */
@@ -135,8 +140,9 @@ static unsigned long kho_block_count(phys_addr_t first, size_t record_size)
 {
 	phys_addr_t phys, mark = first;
 	unsigned long nr = 1, at_mark = 1;
+	struct kho_block_header_ser head;
 
-	if (!kho_block_check(first, record_size))
+	if (!kho_block_read(first, record_size, &head))
 		return 0;
 	/* The mark follows in leaps that double, so that it gets into a loop. */
 	for (phys = kho_block_step(first, record_size); phys;
@@ -185,7 +191,27 @@ void kho_block_reader_init_own(struct kho_block_reader *reader,
 		.next = first,
 		.nr_blocks = ULONG_MAX,
 		.record_size = record_size,
+		.own = true,
 	};
+}
+
+/* Go to the next block, which there is. */
+static int kho_block_enter(struct kho_block_reader *reader)
+{
+	struct kho_block_header_ser *block = phys_to_virt(reader->next), head;
+
+	if (!reader->nr_blocks)
+		return -EINVAL;
+	if (reader->own)
+		head = *block;
+	else if (!kho_block_read(reader->next, reader->record_size, &head))
+		return -EINVAL;
+	reader->nr_blocks--;
+	reader->block = block;
+	reader->next = head.next;
+	reader->count = head.count;
+	reader->index = 0;
+	return 0;
 }
 
 /**
@@ -197,15 +223,14 @@ void kho_block_reader_init_own(struct kho_block_reader *reader,
  */
 void *kho_block_next(struct kho_block_reader *reader)
 {
-	if (!reader->block || reader->index == reader->block->count) {
+	int err;
+
+	if (reader->index == reader->count) {
 		if (!reader->next)
 			return NULL;
-		if (!reader->nr_blocks)
-			return ERR_PTR(-EINVAL);
-		reader->nr_blocks--;
-		reader->block = phys_to_virt(reader->next);
-		reader->next = reader->block->next;
-		reader->index = 0;
+		err = kho_block_enter(reader);
+		if (err)
+			return ERR_PTR(err);
 	}
 	return block_record(reader->block, reader->index++, reader->record_size);
 }
@@ -221,14 +246,11 @@ EXPORT_SYMBOL_GPL(kho_block_next);
  */
 void kho_block_restore_free(phys_addr_t first, size_t record_size)
 {
-	while (first) {
-		struct kho_block_header_ser *block;
+	struct kho_block_header_ser head;
 
-		block = kho_block_check(first, record_size);
-		if (!block)
-			return;
-		first = block->next;
-		kho_restore_free(block);
+	while (first && kho_block_read(first, record_size, &head)) {
+		kho_restore_free(phys_to_virt(first));
+		first = head.next;
 	}
 }
 EXPORT_SYMBOL_GPL(kho_block_restore_free);

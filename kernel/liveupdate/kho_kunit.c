@@ -124,9 +124,68 @@ static void kho_block_test_corrupt_pitfall_10_28(struct kunit *test)
 	kho_block_discard(&writer);
 }
 
+/* Records that are there up to @max, and how it ends. */
+static unsigned int kho_test_read(struct kho_block_reader *reader, unsigned int max,
+				  int *err)
+{
+	void *record = NULL;
+	unsigned int nr = 0;
+
+	while (nr < max && !IS_ERR_OR_NULL(record = kho_block_next(reader)))
+		nr++;
+	*err = PTR_ERR_OR_ZERO(record);
+	return nr;
+}
+
+/* Somebody writes to the blocks while they are being read. */
+static void kho_block_test_written_meanwhile(struct kunit *test)
+{
+	unsigned int capacity = kho_block_capacity(64), i;
+	struct kho_block_header_ser *first, *second;
+	struct kho_block_writer writer;
+	struct kho_block_reader reader;
+	int err;
+
+	kho_block_writer_init(&writer, 64);
+	for (i = 0; i < capacity + 2; i++)
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kho_block_append(&writer));
+	first = phys_to_virt(writer.first);
+	second = phys_to_virt(first->next);
+
+	/* Before the reader comes. */
+	kho_block_reader_init(&reader, writer.first, 64);
+	first->count = capacity + 1;
+	KUNIT_EXPECT_EQ(test, kho_test_read(&reader, 2 * capacity, &err), 0U);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	first->count = capacity;
+	kho_block_reader_init(&reader, writer.first, 64);
+	KUNIT_EXPECT_EQ(test, kho_test_read(&reader, 1, &err), 1U);
+	second->count = capacity + 1;
+	KUNIT_EXPECT_EQ(test, kho_test_read(&reader, 2 * capacity, &err), capacity - 1);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	second->count = 2;
+	/* While it is there: nothing behind the block is read, nor any other one. */
+	kho_block_reader_init(&reader, writer.first, 64);
+	KUNIT_EXPECT_EQ(test, kho_test_read(&reader, capacity + 1, &err), capacity + 1);
+	second->count = U64_MAX;
+	second->next = virt_to_phys(test);
+	KUNIT_EXPECT_EQ(test, kho_test_read(&reader, capacity, &err), 1U);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	second->count = 2;
+	second->next = 0;
+	/* The block has gone to somebody else. */
+	kho_block_reader_init(&reader, writer.first, 64);
+	kho_unpreserve_folio(virt_to_folio(second));
+	KUNIT_EXPECT_EQ(test, kho_test_read(&reader, 2 * capacity, &err), capacity);
+	KUNIT_EXPECT_EQ(test, err, -EINVAL);
+	KUNIT_EXPECT_EQ(test, kho_preserve_folio(virt_to_folio(second)), 0);
+	kho_block_discard(&writer);
+}
+
 static struct kunit_case kho_block_cases[] = {
 	KUNIT_CASE(kho_block_test_round_trip),
 	KUNIT_CASE(kho_block_test_corrupt_pitfall_10_28),
+	KUNIT_CASE(kho_block_test_written_meanwhile),
 	{}
 };
 

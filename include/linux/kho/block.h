@@ -20,17 +20,21 @@ struct kho_block_writer {
 /**
  * struct kho_block_reader - a chain of blocks being read
  * @next: physical address of the next block
- * @block: the block that is being read
+ * @block: the block that is being read, or NULL
  * @index: next record in it
+ * @count: records in it, as it said when the reader came to it
  * @nr_blocks: blocks that can be read, from @next on
  * @record_size: size of a record in bytes
+ * @own: this kernel has written it
  */
 struct kho_block_reader {
 	phys_addr_t next;
 	struct kho_block_header_ser *block;
 	u64 index;
+	u64 count;
 	unsigned long nr_blocks;
 	size_t record_size;
+	bool own;
 };
 
 unsigned long kho_block_capacity(size_t record_size);
