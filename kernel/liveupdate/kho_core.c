@@ -421,7 +421,8 @@ VISIBLE_IF_KUNIT int kho_find_blob(const void *fdt, const char *name,
 	    !*size || check_add_overflow(*phys, *size, &end) ||
 	    !kho_was_preserved(PAGE_ALIGN_DOWN(*phys),
 			       PHYS_PFN(end - 1) - PHYS_PFN(*phys) + 1)) {
-		pr_err("what is handed over as %s is not preserved memory\n", name);
+		pr_err("what is handed over as %*pE is not preserved memory\n",
+		       (int)strlen(name), name);
 		return -EINVAL;
 	}
 	return 0;
@@ -476,8 +477,10 @@ static void __init kho_read_metadata(void)
 	}
 	kho_in.kexec_count = meta->kexec_count;
 	strscpy(kho_in.previous_release, meta->previous_release);
-	pr_info("kexec %u since the last cold boot, from %s, %lu pages preserved\n",
-		meta->kexec_count, meta->previous_release, kho_nr_restorable());
+	/* Whatever the previous kernel made of it: escape it. */
+	pr_info("kexec %u since the last cold boot, from %*pE, %lu pages preserved\n",
+		meta->kexec_count, (int)strlen(kho_in.previous_release),
+		kho_in.previous_release, kho_nr_restorable());
 	kho_restore_free(phys_to_virt(phys));
 }
 

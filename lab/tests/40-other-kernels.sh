@@ -35,8 +35,11 @@ INITRD=$modules NEXT=$deferred QEMU_EXTRA="-device edu,addr=04.0" \
 APPEND="$kexec luo.next=initcall_blacklist=luo_test_init" \
 	vm_run unknown-type "luo: mode kexec stage 1: 0"
 
-# With nothing to carry a kexec is what it always was.
-APPEND="$kexec luo.only=none" vm_run nothing "luo: mode kexec stage 1: 0"
+# With nothing to carry a kexec is what it always was. And whatever the previous kernel
+# calls itself, a terminal sees no control characters.
+APPEND="$kexec luo.only=none luo.damage=kexec-metadata:6.12:6"$'\e'"12" \
+	vm_run nothing "luo: mode kexec stage 1: 0"
+console nothing 'KHO: kexec 1 since the last cold boot, from 6\\e12' "the release of the previous kernel is escaped"
 APPEND="$kexec luo.only=none luo.next=kho=off,luo.gone" vm_run kho-off "luo: mode kexec stage 1: 0"
 console kho-off "KHO: the kernel that is loaded has kho=off" "told when it is loaded (pitfall 25)"
 APPEND="luo.mode=classic luo.stage=0" vm_run classic "luo: mode classic stage 1: 0"
