@@ -310,18 +310,21 @@ EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
  *
  * Context: the caller holds luo_reboot_lock for writing, so no file comes or
  * goes; sessions are frozen.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -ENOSPC if there are more than %LUO_FLB_MAX.
  */
 int luo_flb_serialise(u64 *table)
 {
 	struct luo_flb_header_ser *header;
 	struct liveupdate_flb *flb;
 	struct luo_flb_ser *ser;
-	size_t size;
+	size_t size, nr;
 
 	lockdep_assert_held_write(&luo_reboot_lock);
 	guard(mutex)(&luo_flb_lock);
-	size = sizeof(*header) + list_count_nodes(&luo_flbs) * sizeof(*ser);
+	nr = list_count_nodes(&luo_flbs);
+	if (nr > LUO_FLB_MAX)
+		return -ENOSPC;
+	size = sizeof(*header) + nr * sizeof(*ser);
 	/* Zeroed to the end, as the number of records might be damaged. */
 	header = kho_alloc_preserve(PAGE_SIZE << get_order(size));
 	if (IS_ERR(header))
@@ -379,10 +382,12 @@ static int luo_flb_add(const struct luo_flb_ser *ser)
 	return 0;
 }
 
-/* What there is room for. */
+/* What there is room for, but no more than there may be. */
 static size_t luo_flb_max(const struct luo_flb_header_ser *header)
 {
-	return (PFN_PHYS(header->pgcnt) - sizeof(*header)) / sizeof(struct luo_flb_ser);
+	size_t room = PFN_PHYS(header->pgcnt) - sizeof(*header);
+
+	return min(room / sizeof(struct luo_flb_ser), LUO_FLB_MAX);
 }
 
 VISIBLE_IF_KUNIT int

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/kho/abi/luo.h>
 #include <linux/liveupdate.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 
 #include "luo_flb.h"
@@ -300,6 +301,39 @@ static void luo_flb_damaged_table(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, luo_flb_load_table(&table->header), 0);
 }
 
+/* More records than there may be: it is told, and the rest is not looked at. */
+static void luo_flb_too_many(struct kunit *test)
+{
+	size_t size = sizeof(struct luo_flb_header_ser) +
+		      (LUO_FLB_MAX + 1) * sizeof(struct luo_flb_ser);
+	struct luo_flb_header_ser *header = kunit_kzalloc(test, PAGE_ALIGN(size), GFP_KERNEL);
+	struct luo_flb_ser *ser;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, header);
+	header->pgcnt = PHYS_PFN(PAGE_ALIGN(size));
+	header->count = LUO_FLB_MAX + 1;
+	ser = (struct luo_flb_ser *)(header + 1);
+	for (i = 0; i <= LUO_FLB_MAX; i++) {
+		snprintf(ser[i].name, sizeof(ser[i].name), "flb %u", i);
+		ser[i].count = 1;
+	}
+	strscpy(ser[LUO_FLB_MAX].name, flbs[2].compatible);
+	KUNIT_EXPECT_EQ(test, luo_flb_load_table(header), -EINVAL);
+	luo_flb_register_late(test, 2);
+	KUNIT_EXPECT_EQ(test, use_incoming(2), -ENOENT);
+	unregister(&handlers[2]);
+
+	luo_flb_forget_incoming();
+	header->count = LUO_FLB_MAX;
+	ser[LUO_FLB_MAX - 1] = ser[LUO_FLB_MAX];
+	ser[LUO_FLB_MAX - 1].data = FLB_DATA + 2;
+	KUNIT_EXPECT_EQ(test, luo_flb_load_table(header), 0);
+	KUNIT_EXPECT_EQ(test, 0, liveupdate_register_file_handler(&handlers[2]));
+	KUNIT_EXPECT_EQ(test, use_incoming(2), 0);
+	luo_flb_finish(&handlers[2]);
+}
+
 static int luo_flb_kunit_init(struct kunit *test)
 {
 	int ret = luo_kunit_init(test);
@@ -327,6 +361,7 @@ static struct kunit_case luo_flb_cases[] = {
 	KUNIT_CASE(luo_flb_finish_without_retrieve),
 	KUNIT_CASE(luo_flb_retrieve_fails),
 	KUNIT_CASE(luo_flb_damaged_table),
+	KUNIT_CASE(luo_flb_too_many),
 	{}
 };
 

@@ -17,6 +17,8 @@
 #define LUO_SESSION_NAME_LEN	64
 #define LUO_FILE_COMPAT_LEN	48
 #define LUO_FLB_NAME_LEN	48
+/* Nothing near it is ever registered; a reader compares each with all others. */
+#define LUO_FLB_MAX		1024UL
 
 /**
  * struct luo_ser - root of the LUO state
@@ -62,7 +64,7 @@ static_assert(sizeof(struct luo_file_ser) == 64);
 /**
  * struct luo_flb_header_ser - head of the table of data shared by files
  * @pgcnt: pages of the table, which is one preserved block
- * @count: &struct luo_flb_ser that follow
+ * @count: &struct luo_flb_ser that follow, at most %LUO_FLB_MAX
  */
 struct luo_flb_header_ser {
 	u64 pgcnt;
