@@ -131,7 +131,8 @@ struct liveupdate_flb_op_args {
  * @retrieve: make of @data what it was. Called when somebody asks for it. The
  *	same errors are passing ones as in &liveupdate_file_ops.retrieve.
  * @finish: the last file of the previous kernel that needs it is finished.
- *	If it was never retrieved, free or quarantine what @data stands for.
+ *	If it was never retrieved, or can't be, @retrieve_status says so: free or
+ *	quarantine what @data stands for.
  *
  * All are called in process context, under a mutex of the FLB and mostly under
  * that of a session. They may register handlers, but not ask for an FLB.

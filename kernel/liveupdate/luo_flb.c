@@ -10,8 +10,9 @@
  *    while there are such files;
  *  - outgoing: it is preserved as long as it has files or users;
  *  - incoming: it is finished once, when it has neither files nor users any
- *    more. If its record can't be believed, or has more files than there are,
- *    that is never, and what it stands for stays reserved;
+ *    more, also if it was never retrieved or can't be: finish() is told. If its
+ *    record has more files than there are, that is never, and what it stands for
+ *    stays reserved;
  *  - the records of the previous kernel stay in their list for ever; what is
  *    not claimed by an FLB yet may be so later, when a module is loaded;
  *  - no operation is called with luo_flb_lock held: it may register a handler.
@@ -37,8 +38,8 @@
 #include "luo_file.h"
 #include "luo_flb.h"
 #include "luo_session.h"
-
 #include "luo_trace.h"
+
 /**
  * struct luo_flb_record - what the previous kernel has handed over for an FLB
  * @list: in luo_flb_records
