@@ -6,7 +6,8 @@
  * The tables themselves are given back as soon as they have been read, or when
  * the kexec has failed: it is their copies that can be read at any time.
  * What can't be copied, for lack of memory or for what is wrong with it, is not
- * there.
+ * there. Nor is what comes behind too much: a table of the previous kernel may say
+ * that all sessions have the same million files.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
@@ -15,12 +16,17 @@
 #include <linux/kho/block.h>
 #include <linux/list.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "luo_debugfs.h"
 #include "luo_flb.h"
 #include "luo_show.h"
+
+/* Of copies in one direction, and what a file in debugfs takes beside its copy. */
+#define LUO_DEBUGFS_MAX		SZ_16M
+#define LUO_DEBUGFS_FILE	SZ_1K
 
 struct luo_table_copy {
 	struct list_head list;
@@ -35,6 +41,8 @@ struct luo_table_copy {
 struct luo_debugfs_dir {
 	struct dentry *dir;
 	struct list_head copies;
+	/* bytes that are left of LUO_DEBUGFS_MAX; 0 once something did not fit */
+	size_t room;
 };
 
 static struct dentry *luo_debugfs_root;
@@ -57,22 +65,27 @@ static struct kho_block_reader luo_table_reader(u64 first, size_t size, bool own
 	return reader;
 }
 
-/* Records up to the first one that is not there. */
-static size_t luo_table_count(struct kho_block_reader reader)
+/* Records up to the first one that is not there; no more than @max + 1 are counted. */
+static size_t luo_table_count(struct kho_block_reader reader, size_t max)
 {
 	size_t nr = 0;
 
-	while (!IS_ERR_OR_NULL(kho_block_next(&reader)))
+	while (nr <= max && !IS_ERR_OR_NULL(kho_block_next(&reader)))
 		nr++;
 	return nr;
 }
 
-/* A file of @size bytes, which the caller fills. */
+/* A file of @size bytes, which the caller fills; NULL if it is not there. */
 static u8 *luo_copy_add(struct luo_debugfs_dir *dir, struct dentry *parent,
 			const char *name, size_t size)
 {
 	struct luo_table_copy *copy;
 
+	if (dir->room < LUO_DEBUGFS_FILE || size > dir->room - LUO_DEBUGFS_FILE) {
+		dir->room = 0;
+		return NULL;
+	}
+	dir->room -= size + LUO_DEBUGFS_FILE;
 	copy = kvzalloc(struct_size(copy, data, size), GFP_KERNEL);
 	if (!copy)
 		return NULL;
@@ -88,14 +101,19 @@ static const void *luo_table_keep(struct luo_debugfs_dir *dir,
 				  struct kho_block_reader reader, size_t *nr)
 {
 	size_t i, size = reader.record_size;
+	const void *record;
 	u8 *copy;
 
-	*nr = luo_table_count(reader);
+	*nr = luo_table_count(reader, dir->room / size);
 	copy = luo_copy_add(dir, parent, name, array_size(*nr, size));
 	if (!copy)
 		return NULL;
-	for (i = 0; i < *nr; i++)
-		memcpy(copy + i * size, kho_block_next(&reader), size);
+	for (i = 0; i < *nr; i++) {
+		record = kho_block_next(&reader);
+		if (IS_ERR_OR_NULL(record))
+			break;
+		memcpy(copy + i * size, record, size);
+	}
 	return copy;
 }
 
@@ -134,13 +152,14 @@ static void luo_debugfs_keep(struct luo_debugfs_dir *dir, const char *name,
 	size_t nr, nr_files;
 
 	luo_debugfs_forget(dir);
+	dir->room = LUO_DEBUGFS_MAX;
 	dir->dir = debugfs_create_dir(name, luo_debugfs_root);
 	luo_flbs_keep(dir, ser->flbs_pa, own);
 	files = debugfs_create_dir("files", dir->dir);
 	session = luo_table_keep(dir, dir->dir, "sessions",
 				 luo_table_reader(ser->sessions_pa,
 						  sizeof(*session), own), &nr);
-	for (; session && nr; session++, nr--) {
+	for (; session && nr && dir->room; session++, nr--) {
 		if (strnlen(session->name, sizeof(session->name)) ==
 		    sizeof(session->name))
 			continue;
