@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * How regions of reserve_mem= are handed over: as the subtree
- * %MEMBLOCK_KHO_NODE, a flattened device tree:
+/**
+ * DOC: reserve_mem=
+ *
+ * Regions of reserve_mem= are handed over as the subtree %MEMBLOCK_KHO_NODE, a
+ * flattened device tree::
  *
  *	/ {
  *		compatible = "memblock-v1";
