@@ -17,6 +17,7 @@
  */
 #define pr_fmt(fmt) "PCI: live update: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/export.h>
@@ -43,22 +44,6 @@ struct pci_liveupdate_dev {
 	struct pci_dev *dev;
 	/* PCI_LIVEUPDATE_* */
 	unsigned int flags;
-};
-
-/**
- * struct pci_liveupdate_out - what is handed over
- * @ser: says where @table is
- * @table: a preserved array, with room for @max entries
- * @max: entries
- * @devices: of &struct pci_liveupdate_dev
- * @nr: length of @devices
- */
-struct pci_liveupdate_out {
-	struct pci_liveupdate_ser *ser;
-	struct pci_liveupdate_dev_ser *table;
-	size_t max;
-	struct list_head devices;
-	size_t nr;
 };
 
 struct pci_liveupdate_need {
@@ -120,11 +105,13 @@ pci_liveupdate_find(struct pci_liveupdate_out *out, struct pci_dev *dev)
 }
 
 /* The table is doubled; the old one is in use until there is a new one. */
-static int pci_liveupdate_grow(struct pci_liveupdate_out *out)
+VISIBLE_IF_KUNIT int pci_liveupdate_grow(struct pci_liveupdate_out *out)
 {
 	struct pci_liveupdate_dev_ser *table;
 	size_t size = max(2 * out->max * sizeof(*table), PAGE_SIZE);
 
+	if (out->nr >= PCI_LIVEUPDATE_MAX_DEVICES)
+		return -ENOSPC;
 	if (out->nr < out->max)
 		return 0;
 	table = kho_alloc_preserve(size);
@@ -280,7 +267,7 @@ static int pci_liveupdate_list(struct pci_liveupdate_out *out, struct pci_dev *d
  *
  * Context: in preserve() of a handler that has pci_liveupdate_flb.
  * Return: 0; -EOPNOTSUPP if it can't be carried; -EBUSY if it was handed over to
- * this kernel and is not finished; or -ENOMEM.
+ * this kernel and is not finished; -ENOSPC if there are too many; or -ENOMEM.
  */
 int pci_liveupdate_preserve(struct pci_dev *dev)
 {
@@ -310,7 +297,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
  * virtual functions, which were being enabled when it was preserved.
  *
  * Context: in freeze() of the handler.
- * Return: 0, -EOPNOTSUPP or -ENOMEM.
+ * Return: 0, -EOPNOTSUPP, -ENOSPC if there are too many, or -ENOMEM.
  */
 int pci_liveupdate_freeze(struct pci_dev *dev, bool running)
 {

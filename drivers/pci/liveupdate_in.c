@@ -86,16 +86,26 @@ static void pci_liveupdate_forget(void)
 	}
 }
 
-/* A copy of the table, if all of it can be believed. */
-static int pci_liveupdate_read(const struct pci_liveupdate_dev_ser *table, u64 nr, int order)
+/* The table that is meant, or NULL if not all of it can be believed. */
+VISIBLE_IF_KUNIT const struct pci_liveupdate_dev_ser *
+pci_liveupdate_find_table(const struct pci_liveupdate_ser *ser)
+{
+	const struct pci_liveupdate_dev_ser *table;
+	int order = kho_preserved_order(ser->devices);
+
+	if (order < 0 || order > MAX_PAGE_ORDER ||
+	    ser->nr_devices > PCI_LIVEUPDATE_MAX_DEVICES ||
+	    ser->nr_devices > (PAGE_SIZE << order) / sizeof(*table))
+		return NULL;
+	table = phys_to_virt(ser->devices);
+	return pci_liveupdate_table_is_sane(table, ser->nr_devices) ? table : NULL;
+}
+
+static int pci_liveupdate_copy(const struct pci_liveupdate_dev_ser *table, u64 nr)
 {
 	struct pci_liveupdate_in_dev *entry;
 	u64 i;
 
-	if (order < 0 || order > MAX_PAGE_ORDER ||
-	    nr > (PAGE_SIZE << order) / sizeof(*table) ||
-	    !pci_liveupdate_table_is_sane(table, nr))
-		return -EINVAL;
 	for (i = 0; i < nr; i++) {
 		entry = kzalloc(sizeof(*entry), GFP_KERNEL);
 		if (!entry) {
@@ -116,19 +126,21 @@ static int pci_liveupdate_read(const struct pci_liveupdate_dev_ser *table, u64 n
  */
 int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args)
 {
-	struct pci_liveupdate_dev_ser *table;
+	const struct pci_liveupdate_dev_ser *table;
 	struct pci_liveupdate_ser *ser;
 	int err;
 
 	if (!PAGE_ALIGNED(args->data) || !kho_was_preserved(args->data, 1))
 		return -EINVAL;
 	ser = phys_to_virt(args->data);
-	table = phys_to_virt(ser->devices);
+	table = pci_liveupdate_find_table(ser);
+	if (!table)
+		return -EINVAL;
 	guard(mutex)(&pci_liveupdate_lock);
-	err = pci_liveupdate_read(table, ser->nr_devices, kho_preserved_order(ser->devices));
+	err = pci_liveupdate_copy(table, ser->nr_devices);
 	if (err)
 		return err;
-	kho_restore_free(table);
+	kho_restore_free((void *)table);
 	kho_restore_free(ser);
 	args->obj = &pci_liveupdate_incoming_devices;
 	return 0;

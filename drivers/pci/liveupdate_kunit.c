@@ -2,9 +2,13 @@
 /*
  * KUnit tests of what reads the table of preserved PCI devices, with damaged ones.
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/limits.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 
 #include "../../kernel/liveupdate/kho_mutator.h"
@@ -72,9 +76,88 @@ static void pci_liveupdate_test_mutations(struct kunit *test)
 	kho_mutator_run(test, mutator, pci_liveupdate_read_table, table);
 }
 
+/* What says where the table is. */
+struct pci_test_ser {
+	struct pci_liveupdate_ser ser;
+	u64 phys;
+};
+
+static int pci_liveupdate_read_ser(void *arg)
+{
+	const struct pci_test_ser *hand = arg;
+	const struct pci_liveupdate_dev_ser *table = pci_liveupdate_find_table(&hand->ser);
+	u64 nr = hand->ser.nr_devices;
+	bool good;
+
+	/* Only one page has devices in it; elsewhere there may be none of them. */
+	good = PAGE_ALIGNED(hand->ser.devices) &&
+	       kho_mutator_is_preserved(hand->ser.devices, PAGE_SIZE) &&
+	       (!nr || (nr <= NR_DEVICES && hand->ser.devices == hand->phys));
+	if (good != !!table || (table && virt_to_phys((void *)table) != hand->ser.devices))
+		return -EINVAL;
+	return good;
+}
+
+static void pci_liveupdate_test_ser_mutations(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 25);
+	struct pci_test_ser *hand = kunit_kzalloc(test, sizeof(*hand), GFP_KERNEL);
+	void *pages = kho_mutator_preserve(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, hand);
+	memcpy(pages + PAGE_SIZE, good_table, sizeof(good_table));
+	hand->phys = virt_to_phys(pages) + PAGE_SIZE;
+	hand->ser.devices = hand->phys;
+	hand->ser.nr_devices = NR_DEVICES;
+	kho_mutator_value(mutator, hand->phys);
+	kho_mutator_value(mutator, hand->phys + PAGE_SIZE);
+	kho_mutator_value(mutator, NR_DEVICES - 1);
+	kho_mutator_value(mutator, PAGE_SIZE / sizeof(good_table[0]));
+	kho_mutator_value(mutator, PAGE_SIZE / sizeof(good_table[0]) + 1);
+	kho_mutator_table(test, mutator, &hand->ser, sizeof(hand->ser), sizeof(u64));
+	kho_mutator_run(test, mutator, pci_liveupdate_read_ser, hand);
+}
+
+/* How many there may be, here and there. */
+#define LARGE_ORDER	6
+
+static int large_order(phys_addr_t phys)
+{
+	return LARGE_ORDER;
+}
+
+static void pci_liveupdate_test_limit(struct kunit *test)
+{
+	struct pci_liveupdate_out out = { .max = 2 * PCI_LIVEUPDATE_MAX_DEVICES };
+	struct pci_liveupdate_ser ser = { .nr_devices = PCI_LIVEUPDATE_MAX_DEVICES };
+	struct pci_liveupdate_dev_ser *table;
+	unsigned int i;
+
+	table = kunit_kzalloc(test, PAGE_SIZE << LARGE_ORDER, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	static_assert((PCI_LIVEUPDATE_MAX_DEVICES + 1) * sizeof(*table) <=
+		      PAGE_SIZE << LARGE_ORDER);
+	for (i = 0; i <= PCI_LIVEUPDATE_MAX_DEVICES; i++) {
+		table[i].bdf = i;
+		table[i].flags = PCI_LIVEUPDATE_PRESERVED;
+	}
+	ser.devices = virt_to_phys(table);
+	kunit_activate_static_stub(test, kho_preserved_order, large_order);
+	KUNIT_EXPECT_PTR_EQ(test, pci_liveupdate_find_table(&ser), table);
+	ser.nr_devices++;
+	KUNIT_EXPECT_NULL(test, pci_liveupdate_find_table(&ser));
+
+	out.nr = PCI_LIVEUPDATE_MAX_DEVICES - 1;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_grow(&out), 0);
+	out.nr++;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_grow(&out), -ENOSPC);
+}
+
 static struct kunit_case pci_liveupdate_test_cases[] = {
 	KUNIT_CASE(pci_liveupdate_test_table),
 	KUNIT_CASE(pci_liveupdate_test_mutations),
+	KUNIT_CASE(pci_liveupdate_test_ser_mutations),
+	KUNIT_CASE(pci_liveupdate_test_limit),
 	{}
 };
 

@@ -45,11 +45,14 @@ struct pci_liveupdate_dev_ser {
 } __packed;
 static_assert(sizeof(struct pci_liveupdate_dev_ser) == 52);
 
+/* Each entry is compared with each other one. */
+#define PCI_LIVEUPDATE_MAX_DEVICES	4096
+
 /**
  * struct pci_liveupdate_ser - all of them
  * @devices: physical address of an array of &struct pci_liveupdate_dev_ser, in
  *	one preserved block of memory; in any order, each device once
- * @nr_devices: entries in it
+ * @nr_devices: entries in it, at most %PCI_LIVEUPDATE_MAX_DEVICES
  */
 struct pci_liveupdate_ser {
 	u64 devices;
