@@ -4,12 +4,14 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/bits.h>
 #include <linux/hugetlb.h>
 #include <linux/kho/abi/hugetlb_memfd.h>
 #include <linux/limits.h>
 #include <linux/string.h>
 
 #include "hugetlb_luo.h"
+#include "../kernel/liveupdate/kho_mutator.h"
 
 #define ORDER	9
 
@@ -177,11 +179,182 @@ static void hugetlb_luo_test_pool(struct kunit *test)
 #undef BAD
 }
 
+/* Of each table: what may be accepted, by another account of it. */
+
+static int read_ser(void *arg)
+{
+	const struct hugetlb_luo_ser *ser = arg;
+	bool sane;
+
+	sane = ser->size <= S64_MAX && ser->pos <= S64_MAX && ser->seals < 64 &&
+	       ser->order >= 1 && ser->order <= 51;
+	/* An entry takes 16 bytes. */
+	sane &= ser->nr_folios <= (u64)ser->folios.total_pages * 256 &&
+		ser->nr_ranges <= (u64)ser->ranges.total_pages * 256 &&
+		!ser->nr_folios == !ser->folios.first && !ser->nr_ranges == !ser->ranges.first;
+	return hugetlb_luo_ser_is_sane(ser) == sane ? sane : -EINVAL;
+}
+
+static void hugetlb_luo_mutate_ser(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 41);
+	struct hugetlb_luo_ser *ser = kunit_kzalloc(test, sizeof(*ser), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ser);
+	*ser = good_ser();
+	ser->nr_folios = 200;
+	ser->seals = 32;
+	kho_mutator_value(mutator, 256);
+	kho_mutator_value(mutator, 257);
+	kho_mutator_table(test, mutator, ser, sizeof(*ser), 8);
+	kho_mutator_run(test, mutator, read_ser, ser);
+}
+
+/* Of a file of 64 pages, the last one not whole. */
+#define NR_PAGES	64
+#define NR_FOLIOS	8
+#define NR_RANGES	4
+
+struct tables {
+	struct hugetlb_luo_ser ser;
+	struct hugetlb_luo_folio_ser folios[NR_FOLIOS];
+	struct hugetlb_luo_range_ser ranges[NR_RANGES];
+};
+
+/* Eight by eight: a page, then holes, and three of four reserved in half of them. */
+static struct tables *make_tables(struct kunit *test, struct kho_mutator *mutator)
+{
+	struct tables *tables = kunit_kzalloc(test, sizeof(*tables), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, tables);
+	tables->ser = good_ser();
+	tables->ser.size = (NR_PAGES - 1) * (PAGE_SIZE << ORDER) + 1;
+	tables->ser.nr_folios = NR_FOLIOS;
+	tables->ser.nr_ranges = NR_RANGES;
+	for (i = 0; i < NR_FOLIOS; i++)
+		tables->folios[i] = (struct hugetlb_luo_folio_ser) {
+			.pfn = FIRST + 1024 * (NR_FOLIOS - i), .index = 8 * i };
+	for (i = 0; i < NR_RANGES; i++)
+		tables->ranges[i] = (struct hugetlb_luo_range_ser) {
+			.from = 16 * i + 3, .to = 16 * i + 6 };
+	kho_mutator_value(mutator, FIRST);
+	kho_mutator_value(mutator, FIRST + 512);
+	kho_mutator_value(mutator, FIRST | BIT_ULL(52));
+	kho_mutator_value(mutator, NR_PAGES - 1);
+	kho_mutator_value(mutator, NR_PAGES);
+	return tables;
+}
+
+static int read_folios(void *arg)
+{
+	const struct tables *tables = arg;
+	u64 behind = 0, i;
+	bool sane = true;
+
+	for (i = 0; i < NR_FOLIOS; i++) {
+		const struct hugetlb_luo_folio_ser *folio = &tables->folios[i];
+
+		sane &= folio->index < NR_PAGES && folio->index >= behind;
+		sane &= !(folio->pfn >> 52) && folio->pfn >= FIRST && !(folio->pfn % 1024);
+		behind = folio->index + 1;
+	}
+	return hugetlb_luo_check_table(&tables->ser, tables->folios) == (sane ? 0 : -EINVAL) ?
+		sane : -EFAULT;
+}
+
+static void hugetlb_luo_mutate_folios(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 42);
+	struct tables *tables = make_tables(test, mutator);
+
+	kunit_activate_static_stub(test, hugetlb_luo_preserved_order, fake_order);
+	kho_mutator_table(test, mutator, tables->folios, sizeof(tables->folios),
+			  sizeof(tables->folios[0]));
+	kho_mutator_run(test, mutator, read_folios, tables);
+}
+
+/* A bit for each page: no two may want the same. */
+static int read_ranges(void *arg)
+{
+	const struct tables *tables = arg;
+	u64 taken = 0, bits, behind = 0, i;
+	bool sane = true;
+
+	for (i = 0; i < NR_FOLIOS; i++)
+		taken |= BIT_ULL(tables->folios[i].index);
+	for (i = 0; i < NR_RANGES && sane; i++) {
+		const struct hugetlb_luo_range_ser *range = &tables->ranges[i];
+
+		sane = range->from < range->to && range->to <= NR_PAGES && range->from >= behind;
+		bits = sane ? GENMASK_ULL(range->to - 1, range->from) : 0;
+		sane &= !(taken & bits);
+		behind = range->to;
+	}
+	return hugetlb_luo_check_ranges(&tables->ser, tables->folios, tables->ranges) ==
+		(sane ? 0 : -EINVAL) ? sane : -EFAULT;
+}
+
+static void hugetlb_luo_mutate_ranges(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 43);
+	struct tables *tables = make_tables(test, mutator);
+
+	kho_mutator_table(test, mutator, tables->ranges, sizeof(tables->ranges),
+			  sizeof(tables->ranges[0]));
+	kho_mutator_run(test, mutator, read_ranges, tables);
+}
+
+#define POOL_SIZE	struct_size_t(struct hugetlb_pool_ser, entries, 2)
+#define POOL_PAGES	((4 << ORDER) + (1 << 18))
+
+static int read_pool(void *arg)
+{
+	const struct hugetlb_pool_ser *ser = arg;
+	bool sane = !memcmp(ser, "hugetlb-pool-v1\0\0\0\0\0\0\0\0", 24) &&
+		    ser->nr_entries <= 2;
+	u64 pages = 0, i;
+
+	for (i = 0; sane && i < ser->nr_entries; i++) {
+		const struct hugetlb_pool_entry_ser *entry = &ser->entries[i];
+
+		/* Of the largest ones there is none: they are larger than all there is. */
+		sane = entry->order < 52 && entry->nid < MAX_NUMNODES &&
+		       entry->surplus <= entry->nr && entry->nr <= POOL_PAGES &&
+		       (!entry->nr || entry->order < 20);
+		if (sane && entry->nr)
+			pages += entry->nr << entry->order;
+	}
+	sane &= pages <= POOL_PAGES;
+	return hugetlb_pool_is_sane(ser, POOL_SIZE, POOL_PAGES) == sane ? sane : -EINVAL;
+}
+
+static void hugetlb_luo_mutate_pool(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 44);
+	struct hugetlb_pool_ser *ser = kunit_kzalloc(test, POOL_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ser);
+	set_good_pool(ser);
+	kho_mutator_value(mutator, 2);
+	kho_mutator_value(mutator, 3);
+	kho_mutator_value(mutator, POOL_PAGES >> ORDER);
+	kho_mutator_value(mutator, BIT_ULL(55));
+	kho_mutator_table(test, mutator, ser, sizeof(*ser), 8);
+	kho_mutator_table(test, mutator, ser->entries, 2 * sizeof(ser->entries[0]),
+			  sizeof(ser->entries[0]));
+	kho_mutator_run(test, mutator, read_pool, ser);
+}
+
 static struct kunit_case hugetlb_luo_test_cases[] = {
 	KUNIT_CASE(hugetlb_luo_test_ser),
 	KUNIT_CASE(hugetlb_luo_test_table),
 	KUNIT_CASE(hugetlb_luo_test_ranges),
 	KUNIT_CASE(hugetlb_luo_test_pool),
+	KUNIT_CASE(hugetlb_luo_mutate_ser),
+	KUNIT_CASE(hugetlb_luo_mutate_folios),
+	KUNIT_CASE(hugetlb_luo_mutate_ranges),
+	KUNIT_CASE(hugetlb_luo_mutate_pool),
 	{}
 };
 
