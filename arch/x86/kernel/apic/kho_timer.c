@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) "KHO: APIC timer: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/io.h>
@@ -21,8 +22,17 @@
 #include <asm/apic.h>
 #include <asm/tsc.h>
 
+#include "kho_timer.h"
+
 /* As apic.c sets the divider. */
 #define DIVISOR	16
+
+/* What is too slow or too fast for the clock events is no frequency. */
+VISIBLE_IF_KUNIT bool __init kho_apic_timer_is_sane(const struct x86_apic_timer_ser *ser,
+						    size_t size)
+{
+	return size >= sizeof(*ser) && ser->hz >= 1000000 && ser->hz / HZ <= UINT_MAX;
+}
 
 static u64 __init previous_hz(void)
 {
@@ -33,7 +43,10 @@ static u64 __init previous_hz(void)
 	if (kho_retrieve_subtree(X86_APIC_TIMER_KHO_NODE, &phys, &size))
 		return 0;
 	ser = phys_to_virt(phys);
-	return size < sizeof(*ser) ? 0 : ser->hz;
+	if (kho_apic_timer_is_sane(ser, size))
+		return ser->hz;
+	pr_err("%llu Hz can't be right\n", size < sizeof(*ser) ? 0 : ser->hz);
+	return 0;
 }
 
 /* How fast does the timer go, by the TSC? It is masked meanwhile. */
@@ -68,15 +81,10 @@ static u64 __init measured_hz(void)
  */
 unsigned int __init kho_apic_timer_period(void)
 {
-	u64 hz = previous_hz(), measured;
+	u64 hz = tsc_khz ? previous_hz() : 0, measured;
 
-	/* What is too slow or too fast for the clock events is no frequency. */
-	if (!hz || !tsc_khz)
+	if (!hz)
 		return 0;
-	if (hz < 1000000 || hz / HZ > UINT_MAX) {
-		pr_err("%llu Hz can't be right\n", hz);
-		return 0;
-	}
 	measured = measured_hz();
 	if (abs_diff(hz, measured) > hz / 64) {
 		pr_warn("%llu Hz of the previous kernel are %llu now\n", hz, measured);
