@@ -106,6 +106,18 @@ struct iommu_liveupdate_in {
 };
 
 /**
+ * struct iommu_liveupdate_tables - what a &struct iommu_ser says where it is
+ * @units: %NULL if there are none, as the others
+ * @domains: all domains
+ * @requesters: all requesters
+ */
+struct iommu_liveupdate_tables {
+	const struct iommu_unit_ser *units;
+	const struct iommu_domain_ser *domains;
+	const struct iommu_requester_ser *requesters;
+};
+
+/**
  * struct iommu_liveupdate_ops - what a driver has to do
  * @unit_preserve: make a root table for the kexec, tell what the unit is
  * @unit_unpreserve: undo @unit_preserve. Can't fail.
@@ -163,6 +175,8 @@ bool iommu_liveupdate_requesters_are_sane(const struct iommu_requester_ser *requ
 					  size_t nr, size_t nr_units,
 					  const struct iommu_domain_ser *domains,
 					  size_t nr_domains);
+bool iommu_liveupdate_find_tables(const struct iommu_ser *ser,
+				  struct iommu_liveupdate_tables *tables);
 #endif
 
 #endif /* _IOMMU_LIVEUPDATE_H */

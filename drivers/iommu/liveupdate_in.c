@@ -158,22 +158,30 @@ static int iommu_liveupdate_copy_domains(struct iommu_liveupdate_in *in,
 	return 0;
 }
 
-/* A copy of all tables, if all can be believed. */
+/* Where the tables are, if all of them can be believed. */
+VISIBLE_IF_KUNIT bool iommu_liveupdate_find_tables(const struct iommu_ser *ser,
+						   struct iommu_liveupdate_tables *tables)
+{
+	tables->units = iommu_liveupdate_array(&ser->units, sizeof(*tables->units));
+	tables->domains = iommu_liveupdate_array(&ser->domains, sizeof(*tables->domains));
+	tables->requesters = iommu_liveupdate_array(&ser->requesters,
+						    sizeof(*tables->requesters));
+	return !IS_ERR(tables->units) && !IS_ERR(tables->domains) &&
+	       !IS_ERR(tables->requesters) &&
+	       iommu_liveupdate_units_are_sane(tables->units, ser->units.nr) &&
+	       iommu_liveupdate_domains_are_sane(tables->domains, ser->domains.nr) &&
+	       iommu_liveupdate_requesters_are_sane(tables->requesters, ser->requesters.nr,
+						    ser->units.nr, tables->domains,
+						    ser->domains.nr);
+}
+
+/* A copy of all tables. */
 static struct iommu_liveupdate_in *iommu_liveupdate_read(const struct iommu_ser *ser)
 {
 	struct iommu_liveupdate_in *in __free(iommu_liveupdate_in) = NULL;
-	const struct iommu_requester_ser *requesters;
-	const struct iommu_domain_ser *domains;
-	const struct iommu_unit_ser *units;
+	struct iommu_liveupdate_tables tables;
 
-	units = iommu_liveupdate_array(&ser->units, sizeof(*units));
-	domains = iommu_liveupdate_array(&ser->domains, sizeof(*domains));
-	requesters = iommu_liveupdate_array(&ser->requesters, sizeof(*requesters));
-	if (IS_ERR(units) || IS_ERR(domains) || IS_ERR(requesters) ||
-	    !iommu_liveupdate_units_are_sane(units, ser->units.nr) ||
-	    !iommu_liveupdate_domains_are_sane(domains, ser->domains.nr) ||
-	    !iommu_liveupdate_requesters_are_sane(requesters, ser->requesters.nr, ser->units.nr,
-						  domains, ser->domains.nr))
+	if (!iommu_liveupdate_find_tables(ser, &tables))
 		return ERR_PTR(-EINVAL);
 
 	in = kzalloc(sizeof(*in), GFP_KERNEL);
@@ -182,25 +190,30 @@ static struct iommu_liveupdate_in *iommu_liveupdate_read(const struct iommu_ser 
 	INIT_LIST_HEAD(&in->domains);
 	in->nr_units = ser->units.nr;
 	in->nr_requesters = ser->requesters.nr;
-	in->units = kvmemdup(units, array_size(in->nr_units, sizeof(*units)), GFP_KERNEL);
-	in->requesters = kvmemdup(requesters, array_size(in->nr_requesters, sizeof(*requesters)),
+	in->units = kvmemdup(tables.units, array_size(in->nr_units, sizeof(*in->units)),
+			     GFP_KERNEL);
+	in->requesters = kvmemdup(tables.requesters,
+				  array_size(in->nr_requesters, sizeof(*in->requesters)),
 				  GFP_KERNEL);
 	in->taken = bitmap_zalloc(in->nr_requesters, GFP_KERNEL);
 	if (!in->units || !in->requesters || !in->taken ||
-	    iommu_liveupdate_copy_domains(in, domains, ser->domains.nr))
+	    iommu_liveupdate_copy_domains(in, tables.domains, ser->domains.nr))
 		return ERR_PTR(-ENOMEM);
 	return_ptr(in);
 }
 
-static void iommu_liveupdate_give_back(const struct iommu_ser *ser)
+/* A table may be where @head is, which is not free before it was read to its end. */
+static void iommu_liveupdate_give_back(const struct iommu_ser *head)
 {
-	if (ser->units.nr)
-		kho_restore_free(phys_to_virt(ser->units.first));
-	if (ser->domains.nr)
-		kho_restore_free(phys_to_virt(ser->domains.first));
-	if (ser->requesters.nr)
-		kho_restore_free(phys_to_virt(ser->requesters.first));
-	kho_restore_free((void *)ser);
+	const struct iommu_ser ser = *head;
+
+	if (ser.units.nr)
+		kho_restore_free(phys_to_virt(ser.units.first));
+	if (ser.domains.nr)
+		kho_restore_free(phys_to_virt(ser.domains.first));
+	if (ser.requesters.nr)
+		kho_restore_free(phys_to_virt(ser.requesters.first));
+	kho_restore_free((void *)head);
 }
 
 /**

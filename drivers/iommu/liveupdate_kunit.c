@@ -3,8 +3,10 @@
  * KUnit tests of what reads the tables of preserved IOMMUs, with damaged ones.
  */
 #include <kunit/test.h>
+#include <linux/io.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/limits.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 
 #include "../../kernel/liveupdate/kho_mutator.h"
@@ -150,9 +152,73 @@ static void iommu_liveupdate_test_mutations(struct kunit *test)
 	kho_mutator_run(test, mutator, iommu_liveupdate_read_tables, tables);
 }
 
+/* Where they are, all in pages of their own. */
+enum { UNITS = 1, DOMAINS, REQUESTERS };
+
+struct hand {
+	struct iommu_ser ser;
+	u64 phys;
+};
+
+/* Elsewhere is nothing: no table but the empty one can be there. */
+static bool is_good_array(const struct hand *hand, const struct iommu_array_ser *array, int page,
+			  size_t max)
+{
+	return !array->nr ||
+	       (array->first == hand->phys + page * PAGE_SIZE && array->nr <= max);
+}
+
+static int iommu_liveupdate_read_ser(void *arg)
+{
+	const struct hand *hand = arg;
+	const struct iommu_ser *ser = &hand->ser;
+	struct iommu_liveupdate_tables tables;
+	/* That many requesters have domains and units. */
+	u64 nr = ser->domains.nr == 1 || ser->units.nr == 1 ? 3 : 4;
+	bool good;
+
+	good = is_good_array(hand, &ser->units, UNITS, NR_UNITS) &&
+	       is_good_array(hand, &ser->domains, DOMAINS, NR_DOMAINS) &&
+	       is_good_array(hand, &ser->requesters, REQUESTERS, NR_REQUESTERS) &&
+	       (!ser->requesters.nr ||
+		(ser->domains.nr && ser->units.nr && ser->requesters.nr <= nr));
+	if (iommu_liveupdate_find_tables(ser, &tables) != good)
+		return -EINVAL;
+	if (good && ser->units.nr && virt_to_phys((void *)tables.units) != ser->units.first)
+		return -EFAULT;
+	return good;
+}
+
+static void iommu_liveupdate_test_ser_mutations(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 26);
+	struct hand *hand = kunit_kzalloc(test, sizeof(*hand), GFP_KERNEL);
+	void *pages = kho_mutator_preserve(test);
+	unsigned int page;
+
+	KUNIT_ASSERT_NOT_NULL(test, hand);
+	memcpy(pages + UNITS * PAGE_SIZE, good.units, sizeof(good.units));
+	memcpy(pages + DOMAINS * PAGE_SIZE, good.domains, sizeof(good.domains));
+	memcpy(pages + REQUESTERS * PAGE_SIZE, good.requesters, sizeof(good.requesters));
+	hand->phys = virt_to_phys(pages);
+	hand->ser = (struct iommu_ser) {
+		.units = { hand->phys + UNITS * PAGE_SIZE, NR_UNITS },
+		.domains = { hand->phys + DOMAINS * PAGE_SIZE, NR_DOMAINS },
+		.requesters = { hand->phys + REQUESTERS * PAGE_SIZE, NR_REQUESTERS },
+	};
+	for (page = 0; page <= REQUESTERS; page++)
+		kho_mutator_value(mutator, hand->phys + page * PAGE_SIZE);
+	kho_mutator_value(mutator, PAGE_SIZE / sizeof(good.units[0]));
+	kho_mutator_value(mutator, IOMMU_SER_MAX_ENTRIES);
+	kho_mutator_table(test, mutator, &hand->ser, sizeof(hand->ser),
+			  sizeof(struct iommu_array_ser));
+	kho_mutator_run(test, mutator, iommu_liveupdate_read_ser, hand);
+}
+
 static struct kunit_case iommu_liveupdate_test_cases[] = {
 	KUNIT_CASE(iommu_liveupdate_test_tables),
 	KUNIT_CASE(iommu_liveupdate_test_mutations),
+	KUNIT_CASE(iommu_liveupdate_test_ser_mutations),
 	{}
 };
 
