@@ -104,6 +104,8 @@ void intel_liveupdate_copy_entry(struct intel_iommu *iommu, struct context_entry
 void intel_liveupdate_block_entries(struct intel_iommu *iommu, struct pci_dev *pdev);
 
 /* liveupdate_in.c */
+bool intel_liveupdate_check_context(const struct root_entry *root, u16 rid,
+				    const struct context_entry *expected);
 bool intel_liveupdate_device_is_live(struct device *dev);
 void intel_liveupdate_device_block(struct device *dev);
 

@@ -67,24 +67,40 @@ static struct pasid_entry pasid_entry_of(const struct intel_iommu *iommu,
 					    ser->hw_domain);
 }
 
+/**
+ * intel_liveupdate_check_context - is the entry of a requester what it has to be?
+ * @root: root table of the previous kernel, a preserved page, in legacy mode
+ * @rid: the requester
+ * @expected: what it has to be
+ *
+ * Return: true if so, and its table is a preserved page.
+ */
+bool intel_liveupdate_check_context(const struct root_entry *root, u16 rid,
+				    const struct context_entry *expected)
+{
+	u64 lo = READ_ONCE(root[PCI_BUS_NUM(rid)].lo);
+	const struct context_entry *context;
+
+	if ((lo & ~VTD_PAGE_MASK) != 1 || root[PCI_BUS_NUM(rid)].hi ||
+	    kho_preserved_order(lo & VTD_PAGE_MASK))
+		return false;
+	context = phys_to_virt(lo & VTD_PAGE_MASK);
+	context += rid & 0xff;
+	return context->lo == expected->lo && context->hi == expected->hi;
+}
+
 /* Is it so in the tables that the unit is using? */
 static bool is_in_tables(const struct intel_iommu *iommu, const struct iommu_unit_ser *unit,
 			 const struct iommu_liveupdate_in_domain *domain,
 			 const struct iommu_requester_ser *ser)
 {
 	const struct root_entry *root = phys_to_virt(unit->root);
-	u64 lo = READ_ONCE(root[PCI_BUS_NUM(ser->rid)].lo);
 	struct pasid_entry entry = pasid_entry_of(iommu, domain, ser);
 	struct context_entry expected = context_of(domain, ser);
-	const struct context_entry *context;
 
 	if (sm_supported(iommu))
 		return intel_liveupdate_check_entry(root, ser->rid, &entry);
-	if (!(lo & 1) || !kho_was_preserved(lo & VTD_PAGE_MASK, 1))
-		return false;
-	context = phys_to_virt(lo & VTD_PAGE_MASK);
-	context += ser->rid & 0xff;
-	return context->lo == expected.lo && context->hi == expected.hi;
+	return intel_liveupdate_check_context(root, ser->rid, &expected);
 }
 
 static int read_tables(struct intel_iommu *iommu, struct iommu_liveupdate_in_domain *domain)

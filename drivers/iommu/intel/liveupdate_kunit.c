@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit tests of what decides if the tables of a domain, and those of a unit in
- * scalable mode, can be believed, with damaged ones.
+ * either mode, can be believed, with damaged ones.
  */
 #include <kunit/test.h>
 #include <linux/io.h>
@@ -332,11 +332,106 @@ static void intel_liveupdate_test_scalable_mutations(struct kunit *test)
 	kho_mutator_run(test, mutator, read_scalable, world);
 }
 
+/* Legacy mode: a root table, a table of contexts, and pages that are neither. */
+#define LEGACY_RID	0x0319
+#define LEGACY_SLOT	(3 * 2)
+#define LEGACY_CONTEXT	(0x19 * 2)
+#define LEGACY_HI	(NUMBER << 8 | 1)
+
+static struct world *make_legacy(struct kunit *test)
+{
+	struct world *world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, world);
+	world->pages = kho_mutator_preserve(test);
+	*entry_of(world, ROOT, LEGACY_SLOT) = phys_of(world, CONTEXTS) | 1;
+	*entry_of(world, CONTEXTS, LEGACY_CONTEXT) = ROOT_PHYS | 1;
+	*entry_of(world, CONTEXTS, LEGACY_CONTEXT + 1) = LEGACY_HI;
+	return world;
+}
+
+static bool check_legacy(struct world *world, u16 rid)
+{
+	struct context_entry expected = { .lo = ROOT_PHYS | 1, .hi = LEGACY_HI };
+
+	return intel_liveupdate_check_context((void *)entry_of(world, ROOT, 0), rid, &expected);
+}
+
+static void intel_liveupdate_test_legacy(struct kunit *test)
+{
+	static const struct {
+		int page;
+		unsigned int i;
+		u64 flip;
+	} bad[] = {
+		/* not present, reserved bits of the lower word and the upper one */
+		{ ROOT, LEGACY_SLOT, 1 }, { ROOT, LEGACY_SLOT, 2 }, { ROOT, LEGACY_SLOT, BIT(11) },
+		{ ROOT, LEGACY_SLOT, BIT_ULL(63) }, { ROOT, LEGACY_SLOT + 1, 1 },
+		/* not present, faults not told, translated by others, another domain or depth */
+		{ CONTEXTS, LEGACY_CONTEXT, 1 }, { CONTEXTS, LEGACY_CONTEXT, 2 },
+		{ CONTEXTS, LEGACY_CONTEXT, 2 << 2 }, { CONTEXTS, LEGACY_CONTEXT, PAGE_SIZE },
+		{ CONTEXTS, LEGACY_CONTEXT + 1, 1 << 8 }, { CONTEXTS, LEGACY_CONTEXT + 1, 3 },
+		{ CONTEXTS, LEGACY_CONTEXT + 1, BIT_ULL(63) },
+	};
+	struct world *world = make_legacy(test);
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, check_legacy(world, LEGACY_RID));
+	KUNIT_EXPECT_FALSE(test, check_legacy(world, LEGACY_RID + 1));
+	KUNIT_EXPECT_FALSE(test, check_legacy(world, LEGACY_RID + 0x100));
+	KUNIT_EXPECT_FALSE(test, check_legacy(world, 0xffff));
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		*entry_of(world, bad[i].page, bad[i].i) ^= bad[i].flip;
+		KUNIT_EXPECT_FALSE_MSG(test, check_legacy(world, LEGACY_RID), "case %u", i);
+		*entry_of(world, bad[i].page, bad[i].i) ^= bad[i].flip;
+	}
+	/* not preserved, or another page */
+	*entry_of(world, ROOT, LEGACY_SLOT) = PAGE_SIZE | 1;
+	KUNIT_EXPECT_FALSE(test, check_legacy(world, LEGACY_RID));
+	*entry_of(world, ROOT, LEGACY_SLOT) = phys_of(world, STRANGER) | 1;
+	KUNIT_EXPECT_FALSE(test, check_legacy(world, LEGACY_RID));
+}
+
+static int read_legacy(void *arg)
+{
+	struct world *world = arg;
+	u64 table = *entry_of(world, ROOT, LEGACY_SLOT) - 1;
+	bool good = false;
+	u64 *entry;
+
+	if (PAGE_ALIGNED(table) && kho_mutator_is_preserved(table, PAGE_SIZE)) {
+		entry = phys_to_virt(table);
+		good = !*entry_of(world, ROOT, LEGACY_SLOT + 1) &&
+		       entry[LEGACY_CONTEXT] == (ROOT_PHYS | 1) &&
+		       entry[LEGACY_CONTEXT + 1] == LEGACY_HI;
+	}
+	return check_legacy(world, LEGACY_RID) == good ? good : -EINVAL;
+}
+
+static void intel_liveupdate_test_legacy_mutations(struct kunit *test)
+{
+	struct kho_mutator *mutator = kho_mutator_create(test, 24);
+	struct world *world = make_legacy(test);
+	int page;
+
+	/* And what is before and behind. */
+	kho_mutator_table(test, mutator, entry_of(world, ROOT, LEGACY_SLOT - 2), 6 * sizeof(u64),
+			  2 * sizeof(u64));
+	kho_mutator_table(test, mutator, entry_of(world, CONTEXTS, LEGACY_CONTEXT - 2),
+			  6 * sizeof(u64), 2 * sizeof(u64));
+	for (page = ROOT; page <= STRANGER; page++)
+		kho_mutator_value(mutator, phys_of(world, page) | 1);
+	kho_mutator_value(mutator, ROOT_PHYS | 1);
+	kho_mutator_run(test, mutator, read_legacy, world);
+}
+
 static struct kunit_case intel_liveupdate_test_cases[] = {
 	KUNIT_CASE(intel_liveupdate_test_tables),
 	KUNIT_CASE(intel_liveupdate_test_mutations),
 	KUNIT_CASE(intel_liveupdate_test_scalable),
 	KUNIT_CASE(intel_liveupdate_test_scalable_mutations),
+	KUNIT_CASE(intel_liveupdate_test_legacy),
+	KUNIT_CASE(intel_liveupdate_test_legacy_mutations),
 	{}
 };
 
