@@ -411,12 +411,22 @@ void vfio_pci_liveupdate_failed(struct vfio_pci_core_device *vdev)
 		pci_set_master(vdev->pdev);
 }
 
+/* It is the user's, apart from this: what this kernel can't have as INTx, it has not. */
+VISIBLE_IF_KUNIT void vfio_pci_liveupdate_load_config(u8 *vconfig, const struct vfio_pci_ser *ser)
+{
+	bool has_intx = vconfig[PCI_INTERRUPT_PIN];
+
+	memcpy(vconfig, ser->config, ser->config_size);
+	if (!has_intx)
+		vconfig[PCI_INTERRUPT_PIN] = 0;
+}
+
 static void vfio_pci_liveupdate_take_over(struct vfio_pci_core_device *vdev)
 {
 	const struct vfio_pci_ser *ser = vdev->incoming;
 	u16 command;
 
-	memcpy(vdev->vconfig, ser->config, ser->config_size);
+	vfio_pci_liveupdate_load_config(vdev->vconfig, ser);
 	vdev->virq_disabled = ser->flags & VFIO_PCI_SER_VIRQ_DISABLED;
 	/* As the user has left it; and INTx may be ours to disable, too. */
 	pci_read_config_word(vdev->pdev, PCI_COMMAND, &command);

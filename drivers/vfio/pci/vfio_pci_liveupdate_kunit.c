@@ -5,6 +5,8 @@
  */
 #include <kunit/test.h>
 #include <linux/kho/abi/vfio_pci.h>
+#include <linux/pci_regs.h>
+#include <linux/string.h>
 
 #include "../../../kernel/liveupdate/kho_mutator.h"
 #include "vfio_pci_priv.h"
@@ -42,29 +44,85 @@ static void vfio_pci_test_ser(struct kunit *test)
 #undef BAD
 }
 
+/* A record with its virtual configuration space, and where that goes. */
+struct vfio_pci_test {
+	struct vfio_pci_ser *ser;
+	/* of PCI_CFG_SPACE_SIZE, and a word behind */
+	u8 *vconfig;
+};
+
+#define BEHIND	0xa5
+
+/* This kernel has no INTx for the device. */
+static int vfio_pci_load(struct vfio_pci_test *hand)
+{
+	u8 *vconfig = hand->vconfig;
+	const u8 *config = hand->ser->config;
+
+	memset(vconfig, 0, PCI_CFG_SPACE_SIZE);
+	memset(vconfig + PCI_CFG_SPACE_SIZE, BEHIND, 8);
+	vfio_pci_liveupdate_load_config(vconfig, hand->ser);
+	if (memchr_inv(vconfig + PCI_CFG_SPACE_SIZE, BEHIND, 8))
+		return -EFAULT;
+	return !memcmp(vconfig, config, PCI_INTERRUPT_PIN) && !vconfig[PCI_INTERRUPT_PIN] &&
+	       !memcmp(vconfig + PCI_INTERRUPT_PIN + 1, config + PCI_INTERRUPT_PIN + 1,
+		       PCI_CFG_SPACE_SIZE - PCI_INTERRUPT_PIN - 1) ? 1 : -EINVAL;
+}
+
 static int vfio_pci_read_ser(void *arg)
 {
-	const struct vfio_pci_ser *ser = arg;
+	struct vfio_pci_test *hand = arg;
+	const struct vfio_pci_ser *ser = hand->ser;
+	bool sane;
 
-	if (!vfio_pci_ser_is_sane(ser, SIZE))
-		return 0;
-	return ser->config_size <= SIZE - sizeof(*ser) ? 1 : -EINVAL;
+	sane = (ser->config_size == 256 || ser->config_size == 4096) && !ser->reserved &&
+	       ser->flags < 8;
+	if (vfio_pci_ser_is_sane(ser, SIZE) != sane)
+		return -EINVAL;
+	/* The size has to be that of the device. */
+	return sane && ser->config_size == PCI_CFG_SPACE_SIZE ? vfio_pci_load(hand) : sane;
 }
 
 static void vfio_pci_test_mutations(struct kunit *test)
 {
 	struct kho_mutator *mutator = kho_mutator_create(test, 21);
-	struct vfio_pci_ser *ser = kunit_kzalloc(test, sizeof(*ser), GFP_KERNEL);
+	struct vfio_pci_test hand = {
+		.ser = kunit_kzalloc(test, SIZE, GFP_KERNEL),
+		.vconfig = kunit_kzalloc(test, PCI_CFG_SPACE_SIZE + 8, GFP_KERNEL),
+	};
+
+	KUNIT_ASSERT_NOT_NULL(test, hand.ser);
+	KUNIT_ASSERT_NOT_NULL(test, hand.vconfig);
+	*hand.ser = good_ser;
+	hand.ser->config_size = PCI_CFG_SPACE_SIZE;
+	hand.ser->config[PCI_INTERRUPT_PIN] = 1;
+	kho_mutator_value(mutator, PCI_CFG_SPACE_EXP_SIZE);
+	kho_mutator_table(test, mutator, hand.ser, sizeof(*hand.ser), 8);
+	kho_mutator_table(test, mutator, hand.ser->config, PCI_CFG_SPACE_SIZE, 8);
+	kho_mutator_run(test, mutator, vfio_pci_read_ser, &hand);
+}
+
+static void vfio_pci_test_intx(struct kunit *test)
+{
+	struct vfio_pci_ser *ser = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	u8 vconfig[PCI_CFG_SPACE_SIZE] = {};
+	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, ser);
-	*ser = good_ser;
-	kho_mutator_table(test, mutator, ser, sizeof(*ser), sizeof(*ser));
-	kho_mutator_run(test, mutator, vfio_pci_read_ser, ser);
+	ser->config_size = PCI_CFG_SPACE_SIZE;
+	/* Only if both have it. */
+	for (i = 0; i < 4; i++) {
+		vconfig[PCI_INTERRUPT_PIN] = i & 1;
+		ser->config[PCI_INTERRUPT_PIN] = i >> 1;
+		vfio_pci_liveupdate_load_config(vconfig, ser);
+		KUNIT_EXPECT_EQ(test, vconfig[PCI_INTERRUPT_PIN], i == 3);
+	}
 }
 
 static struct kunit_case vfio_pci_test_cases[] = {
 	KUNIT_CASE(vfio_pci_test_ser),
 	KUNIT_CASE(vfio_pci_test_mutations),
+	KUNIT_CASE(vfio_pci_test_intx),
 	{}
 };
 
