@@ -37,6 +37,7 @@
 #include <linux/vmalloc.h>
 
 #include "hugetlb_luo.h"
+#include "memfd_luo.h"
 
 #define HUGETLB_LUO_SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | \
 				 F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC)
@@ -63,11 +64,6 @@ struct hugetlb_luo_in {
 	/* the ranges before are reserved */
 	unsigned long next_range;
 };
-
-static bool hugetlb_luo_is_passing(int err)
-{
-	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
-}
 
 static bool hugetlb_luo_fits(u64 nr, size_t size, const struct kho_vmalloc *kv)
 {
@@ -333,7 +329,7 @@ int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args)
 	if (!in)
 		return -ENOMEM;
 	err = hugetlb_luo_fill(in, ser);
-	if (hugetlb_luo_is_passing(err)) {
+	if (memfd_luo_is_passing(err)) {
 		args->private_data = in;
 		return err;
 	}
@@ -389,6 +385,21 @@ static void hugetlb_luo_put_held(struct hugetlb_luo_in *in)
 	in->hold = false;
 }
 
+/* @in may be one that was to be retrieved, or NULL; each try goes on from there. */
+static int hugetlb_luo_begin_discard(struct hugetlb_luo_in **in,
+				     const struct hugetlb_luo_ser *ser)
+{
+	unsigned int tries = 0;
+	int err;
+
+	do {
+		if (!*in)
+			*in = hugetlb_luo_begin(ser, false);
+		err = *in ? hugetlb_luo_load(*in, ser) : -ENOMEM;
+	} while (memfd_luo_may_retry(err, &tries));
+	return err;
+}
+
 /**
  * hugetlb_luo_finish - free what was not retrieved
  * @args: as of hugetlb_luo_retrieve()
@@ -412,9 +423,7 @@ void hugetlb_luo_finish(struct liveupdate_file_op_args *args)
 	if (!ser)
 		return;
 	args->private_data = NULL;
-	if (!in)
-		in = hugetlb_luo_begin(ser, false);
-	err = in ? hugetlb_luo_load(in, ser) : -ENOMEM;
+	err = hugetlb_luo_begin_discard(&in, ser);
 	if (err) {
 		pr_err("a memfd can't be discarded (%d), its memory is kept\n", err);
 		if (in)

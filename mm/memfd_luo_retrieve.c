@@ -19,7 +19,6 @@
 #define pr_fmt(fmt) "memfd_luo: " fmt
 
 #include <kunit/visibility.h>
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -42,9 +41,6 @@
 
 #define MEMFD_LUO_BATCH		64
 
-/* A millisecond apart. */
-#define MEMFD_LUO_DISCARD_TRIES	10
-
 /* A memfd that is being retrieved, kept between tries. */
 struct memfd_luo_in {
 	struct memfd_luo_ser ser;
@@ -59,11 +55,6 @@ struct memfd_luo_in {
 	pgoff_t indices[MEMFD_LUO_BATCH];
 	unsigned int nr_batch;
 };
-
-static bool memfd_is_passing(int err)
-{
-	return err == -ENOMEM || err == -EINTR || err == -EAGAIN;
-}
 
 VISIBLE_IF_KUNIT int memfd_check_ser(const struct memfd_luo_ser *ser)
 {
@@ -300,7 +291,7 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 		err = mapping_deny_writable(in->file->f_mapping);
 	if (err) {
 		/* A passing failure goes on from here, a permanent one ends here. */
-		if (!memfd_is_passing(err)) {
+		if (!memfd_luo_is_passing(err)) {
 			args->private_data = NULL;
 			memfd_quarantine(in);
 		}
@@ -317,7 +308,7 @@ int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 	return 0;
 
 failed:
-	if (memfd_is_passing(err))
+	if (memfd_luo_is_passing(err))
 		return err;
 	pr_err("a memfd can't be retrieved (%d), its memory is kept\n", err);
 	return err == -EOPNOTSUPP ? err : -EIO;
@@ -338,18 +329,14 @@ static bool memfd_all_restorable(const struct memfd_luo_in *in)
 	return true;
 }
 
-/* Who gives up a memfd can't be told to try again, so it is done here. */
 static struct memfd_luo_in *memfd_begin_discard(u64 phys)
 {
-	struct memfd_luo_in *in = memfd_begin_retrieve(phys, false);
-	unsigned int tries;
+	struct memfd_luo_in *in;
+	unsigned int tries = 0;
 
-	for (tries = 1; tries < MEMFD_LUO_DISCARD_TRIES; tries++) {
-		if (!IS_ERR(in) || !memfd_is_passing(PTR_ERR(in)))
-			break;
-		fsleep(USEC_PER_MSEC);
+	do {
 		in = memfd_begin_retrieve(phys, false);
-	}
+	} while (memfd_luo_may_retry(PTR_ERR_OR_ZERO(in), &tries));
 	return in;
 }
 

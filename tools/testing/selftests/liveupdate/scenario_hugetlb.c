@@ -378,8 +378,60 @@ static void gigantic_after(void)
 	CHECK(luo_meminfo("MemFree") - used > 2000 * 1024);
 }
 
+/* Each a page, and one reserved. Half of the pages are surplus. */
+#define NR_DISCARDED	24
+
+static void discard_before(void)
+{
+	int session = luo_create(dev, "discard"), fd, i;
+	void *mem;
+
+	CHECK(session >= 0);
+	CHECK_EQ(luo_pool_set(SIZE, "nr_hugepages", NR_DISCARDED / 2), 0);
+	CHECK_EQ(luo_pool_set(SIZE, "nr_overcommit_hugepages", 2 * NR_DISCARDED), 0);
+	for (i = 1; i <= NR_DISCARDED; i++) {
+		fd = huge_memfd(2, 0);
+		mem = mmap(NULL, 2 * SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		CHECK(mem != MAP_FAILED);
+		luo_fill(mem, LUO_PAGE, i);
+		CHECK_EQ(luo_preserve(session, fd, i), 0);
+		munmap(mem, 2 * SIZE);
+	}
+}
+
+/* Given up, while each allocation fails, one by one: not a page is lost. */
+static void discard_after(void)
+{
+	int session = luo_retrieve_session(dev, "discard"), i, err, hits = 0;
+	bool hit = true;
+
+	CHECK(session >= 0);
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	for (i = 1; i <= NR_DISCARDED; i++) {
+		luo_fail_nth(hit ? i : 0);
+		err = luo_unpreserve(session, i);
+		hit = hit && luo_has_failed();
+		hits += hit;
+		if (err) {
+			CHECK(hit && luo_is_fault(err));
+			CHECK_EQ(luo_unpreserve(session, i), 0);
+		}
+	}
+	printf("# discard huge pages: %d points hit\n", hits);
+	CHECK(hits && !hit);
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	CHECK_EQ(luo_finish(session), 0);
+	close(session);
+	pool_is("discarded", SIZE, NR_DISCARDED / 2, NR_DISCARDED / 2, 0, 0);
+	CHECK_EQ(luo_pool_set(SIZE, "nr_hugepages", 0), 0);
+}
+
 const struct scenario hugetlb_scenarios[] = {
 	{ "hugetlb", hugetlb_before, hugetlb_after },
 	{ "gigantic", gigantic_before, gigantic_after, .special = 1 },
+	/* in the same machines: it counts all there is in the pool of 2 MiB */
+	{ "discard_beside_gigantic", discard_before, discard_after, .special = 1 },
 	{}
 };
