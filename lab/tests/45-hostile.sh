@@ -11,8 +11,10 @@ export INITRD TIMEOUT=1800 MEM=1G SMP=1
 "$REPO/lab/initrd.sh" "$INITRD" "$LINUX/tools/testing/selftests/liveupdate/luo_init.sh" \
 	"$OUT/selftests/luo_hostile"
 
+# As luo_hostile has it for the kernels that follow.
+region="reserve_mem=128K:4096:oops ramoops.mem_name=oops ramoops.pmsg_size=65536"
 run() {
-	APPEND="luo.mode=hostile luo.stage=0 luo.of=2 luo.part=$1 ${HOSTILE:+luo.$HOSTILE}" \
+	APPEND="$region luo.mode=hostile luo.stage=0 luo.of=2 luo.part=$1 ${HOSTILE:+luo.$HOSTILE}" \
 		vm_run "hostile-$1" "luo: mode hostile stage"
 }
 run 0 >"$LOGS/hostile-0.out" 2>&1 &

@@ -5,7 +5,9 @@
 /* What a damage is to cost in the kernel that meets it. */
 enum cost {
 	NOTHING,	/* all comes back */
-	FILE_1,		/* one file of the victim's two */
+	REGION,		/* the region of reserve_mem= */
+	FILE_1,		/* one file of the victim's three */
+	FILE_3,		/* the one in huge pages */
 	SESSION,	/* the victim: -EIO */
 	TYPE,		/* the victim: -EOPNOTSUPP */
 	NAME,		/* the victim's name, and the session that has it now */
