@@ -283,13 +283,11 @@ int __init hugetlb_luo_poorest_node(const struct hstate *h, const unsigned int *
 
 static int __init hugetlb_luo_pool_init(void)
 {
-	phys_addr_t phys;
-	size_t size;
+	const struct hugetlb_pool_ser *ser = hugetlb_pool_find();
 
-	/* All pools are there, and have read it. */
-	if (liveupdate_enabled() &&
-	    !kho_retrieve_subtree(HUGETLB_POOL_FDT_NODE, &phys, &size))
-		kho_restore_free(phys_to_virt(phys));
+	/* All pools are there, and have read it. If it is damaged, whose is that page? */
+	if (ser)
+		kho_restore_free((void *)ser);
 	return 0;
 }
 late_initcall(hugetlb_luo_pool_init);

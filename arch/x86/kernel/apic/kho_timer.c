@@ -34,19 +34,20 @@ VISIBLE_IF_KUNIT bool __init kho_apic_timer_is_sane(const struct x86_apic_timer_
 	return size >= sizeof(*ser) && ser->hz >= 1000000 && ser->hz / HZ <= UINT_MAX;
 }
 
-static u64 __init previous_hz(void)
+/* What the previous kernel has found out, or NULL. */
+static const struct x86_apic_timer_ser *__init previous_record(void)
 {
 	const struct x86_apic_timer_ser *ser;
 	phys_addr_t phys;
 	size_t size;
 
 	if (kho_retrieve_subtree(X86_APIC_TIMER_KHO_NODE, &phys, &size))
-		return 0;
+		return NULL;
 	ser = phys_to_virt(phys);
 	if (kho_apic_timer_is_sane(ser, size))
-		return ser->hz;
-	pr_err("%llu Hz can't be right\n", size < sizeof(*ser) ? 0 : ser->hz);
-	return 0;
+		return ser;
+	pr_err_once("%llu Hz can't be right\n", size < sizeof(*ser) ? 0 : ser->hz);
+	return NULL;
 }
 
 /* How fast does the timer go, by the TSC? It is masked meanwhile. */
@@ -81,10 +82,12 @@ static u64 __init measured_hz(void)
  */
 unsigned int __init kho_apic_timer_period(void)
 {
-	u64 hz = tsc_khz ? previous_hz() : 0, measured;
+	const struct x86_apic_timer_ser *ser = tsc_khz ? previous_record() : NULL;
+	u64 hz, measured;
 
-	if (!hz)
+	if (!ser)
 		return 0;
+	hz = ser->hz;
 	measured = measured_hz();
 	if (abs_diff(hz, measured) > hz / 64) {
 		pr_warn("%llu Hz of the previous kernel are %llu now\n", hz, measured);
@@ -93,13 +96,13 @@ unsigned int __init kho_apic_timer_period(void)
 	return hz / HZ;
 }
 
+/* If it is damaged, who knows whose page that is. */
 static void __init free_previous(void)
 {
-	phys_addr_t phys;
-	size_t size;
+	const struct x86_apic_timer_ser *ser = previous_record();
 
-	if (!kho_retrieve_subtree(X86_APIC_TIMER_KHO_NODE, &phys, &size))
-		kho_restore_free(phys_to_virt(phys));
+	if (ser)
+		kho_restore_free((void *)ser);
 }
 
 /* With a deadline timer there may be nothing to tell. */

@@ -128,6 +128,7 @@ const struct damage damages[] = {
 	  HANDOVER },
 
 	/* the frequency of the APIC timer: it is measured then */
+	{ "timer_is_memfd", TIMER ":0=" SER, "KHO: APIC timer: 0 Hz can't be right", NOTHING },
 	{ "timer_too_slow", TIMER "/0:0=5", "KHO: APIC timer: 5 Hz can't be right", NOTHING },
 	{ "timer_too_fast", TIMER "/0:0^0x100000000", "Hz of the previous kernel are ", NOTHING },
 
@@ -143,8 +144,9 @@ const struct damage damages[] = {
 
 	/* what pools of huge pages will get: without it they get what comes */
 	{ "pool_outside", POOL ":0=outside", NO_MEMORY("hugetlb"), NOTHING },
-	{ "pool_is_sessions", POOL ":0=" SESSIONS, POOL_DAMAGED, NOTHING, MORE },
-	{ "pool_size_small", "hugetlb.blob-size:0=31", POOL_DAMAGED, NOTHING },
+	{ "pool_is_sessions", POOL ":0=" SESSIONS, NO_MEMORY("hugetlb"), NOTHING, MORE },
+	{ "pool_is_memfd", POOL ":0=" SER, POOL_DAMAGED, NOTHING },
+	{ "pool_size_small", "hugetlb.blob-size:0=31", POOL_DAMAGED, NOTHING, MORE },
 	{ "pool_version", POOL "/0:8^1", POOL_DAMAGED, NOTHING },
 	{ "pool_count_wraps", POOL "/0:24" NO_TEXT, POOL_DAMAGED, NOTHING },
 	{ "pool_order", POOL "/0:32^0x40", POOL_DAMAGED, NOTHING },
