@@ -43,6 +43,10 @@ MEM=6G APPEND="$gigantic luo.next=hugepagesz=1G,hugepages=2" \
 MEM=6G APPEND="$gigantic luo.next=clearcpuid=pdpe1gb" \
 	vm_run hugetlb-1G-unknown "luo: mode kexec stage 1: 0"
 
+# Whatever can fail when they are retrieved, finished and given up does.
+MEM=1G APPEND="$kexec luo.hops=1 luo.only=pool_without_memory" \
+	vm_run hugetlb-no-memory "luo: mode kexec stage 1: 0"
+
 # What reserve_mem= has reserved is there again, as often as one likes; unless
 # the next kernel wants another size.
 reserve="reserve_mem=2M:4096:oops reserve_mem=5000:1:odd ramoops.mem_name=oops ramoops.pmsg_size=65536 luo.mode=reserve luo.stage=0"

@@ -4,7 +4,8 @@
  */
 #define _GNU_SOURCE
 #include "luo_fault.h"
-#include "luo_scenario.h"
+#include "luo_hugetlb.h"
+#include "luo_spare.h"
 
 /* Pitfall 3: a retrieval that failed fails the same way again. */
 static void failed_before(void)
@@ -88,8 +89,7 @@ static void fault_after(void)
 	munmap(mem, LUO_PAGE);
 }
 
-/* What can be done only once is done to many. */
-#define NR_SPARE	40
+/* What can be retrieved in spite of a failure has copies. */
 #define NR_COPIES	24
 /* Tokens of copies, of each kind. */
 #define COPIES(_kind)	(100 * (_kind))
@@ -117,11 +117,45 @@ static void device_before(void)
 		CHECK_EQ(luo_preserve(session, open(TEST_DEVICE, O_RDWR), COPIES(5) + i), 0);
 }
 
+static void fill_small(int session, int number)
+{
+	CHECK_EQ(luo_preserve(session, luo_memfd_filled(4 * LUO_PAGE, number), SPARE_TOKEN(0)), 0);
+}
+
+static bool small_is_whole(int fd, int number)
+{
+	return luo_file_is_filled(fd, 0, 4 * LUO_PAGE, number);
+}
+
+static struct spare small = {
+	.name = "memfd", .nr = 40, .nr_files = 1, .fill = fill_small,
+	.is_whole = small_is_whole, .pages = 5,
+};
+
+#define NR_MANY		3
+
+static void fill_many(int session, int number)
+{
+	int i;
+
+	for (i = 0; i < NR_MANY; i++)
+		CHECK_EQ(luo_preserve(session, luo_memfd(number * LUO_PAGE, 0), SPARE_TOKEN(i)), 0);
+}
+
+static bool many_is_whole(int fd, int number)
+{
+	return luo_size(fd) == number * (off_t)LUO_PAGE;
+}
+
+static struct spare many = {
+	.name = "many memfds", .nr = 80, .nr_files = NR_MANY, .fill = fill_many,
+	.is_whole = many_is_whole, .pages = NR_MANY + 1,
+};
+
 /* Pitfall 32: whatever can fail does, one by one, and it goes on from there. */
 static void no_memory_before(void)
 {
 	int session = one_before("no memory", 1, luo_memfd_filled(MB, 15)), i;
-	char name[32];
 
 	CHECK_EQ(luo_preserve(session, thp_memfd(8 * MB, 16), 2), 0);
 	CHECK_EQ(luo_preserve(session, sparse_memfd(MB), 3), 0);
@@ -133,17 +167,15 @@ static void no_memory_before(void)
 		CHECK_EQ(luo_preserve(session, luo_memfd(0, 0), COPIES(4) + i), 0);
 	}
 	device_before();
-	for (i = 1; i <= NR_SPARE; i++) {
-		snprintf(name, sizeof(name), "spare %d", i);
-		one_before(name, 1, luo_memfd_filled(4 * LUO_PAGE, i));
-	}
+	spare_before(&small);
+	spare_before(&many);
 }
 
 /*
  * Ask until it works. Nothing that fails may take anything away. What can do
  * without something goes on with a copy.
  */
-static int insist(const char *what, int (*ask)(int fd, uint64_t token), int fd, uint64_t token)
+static int insist(const char *what, int session, uint64_t token)
 {
 	int nth, result, copy = 0, hits = 0;
 	uint64_t asked = token;
@@ -154,7 +186,7 @@ static int insist(const char *what, int (*ask)(int fd, uint64_t token), int fd, 
 		unclaimed = luo_read_number(UNCLAIMED);
 		fds = luo_count_fds();
 		luo_fail_nth(nth);
-		result = ask(fd, asked);
+		result = luo_retrieve(session, asked);
 		hit = luo_has_failed();
 		hits += hit;
 		if (result < 0) {
@@ -164,19 +196,20 @@ static int insist(const char *what, int (*ask)(int fd, uint64_t token), int fd, 
 			/* A file that was taken in part is so still, but not lost. */
 			CHECK(luo_read_number(UNCLAIMED) <= unclaimed);
 		} else if (hit) {
-			if (!token || copy == NR_COPIES)
+			if (copy == NR_COPIES)
 				break;
 			close(result);
 			asked = COPIES(token) + copy++;
 		}
 	}
 	printf("# %s: %d points hit\n", what, hits);
-	CHECK(hits > 0 && nth < 1000);
+	/* Only the last pass is one without a failure. */
+	CHECK(hits > 0 && !hit);
 	if (asked == token)
 		return result;
-	if (!hit)
+	if (result >= 0)
 		close(result);
-	return ask(fd, token);
+	return luo_retrieve(session, token);
 }
 
 /* The copies that were not needed; each is retrieved if it was not yet. */
@@ -195,11 +228,6 @@ static void retrieve_copies(int session, int kind)
 	}
 }
 
-static int ask_session(int fd, uint64_t token)
-{
-	return luo_retrieve_session(fd, "no memory");
-}
-
 static void device_after(void)
 {
 	int session, fd;
@@ -209,7 +237,7 @@ static void device_after(void)
 		return;
 	session = luo_retrieve_session(dev, "no memory, device");
 	CHECK(session >= 0);
-	fd = insist("retrieve a test device", luo_retrieve, session, 5);
+	fd = insist("retrieve a test device", session, 5);
 	CHECK_EQ(read(fd, &number, sizeof(number)), sizeof(number));
 	CHECK_EQ(number, 4712);
 	close(fd);
@@ -217,104 +245,115 @@ static void device_after(void)
 	end(session, -1);
 }
 
-static int finish(int session)
-{
-	return luo_finish(session);
-}
-
-static int discard(int session)
-{
-	return luo_unpreserve(session, 1);
-}
-
-static int close_session(int session)
-{
-	return close(session);
-}
-
-/* One point further with each of the spare ones. Returns the last one used. */
-static int one_by_one(const char *what, int (*ask)(int session), bool retrieve, int spare)
-{
-	int session, fd, err, nth = 0;
-	bool hit = true;
-	long unclaimed;
-	char name[32];
-
-	while (hit && ++spare <= NR_SPARE) {
-		unclaimed = luo_read_number(UNCLAIMED);
-		snprintf(name, sizeof(name), "spare %d", spare);
-		session = luo_retrieve_session(dev, name);
-		CHECK(session >= 0);
-		fd = retrieve ? luo_retrieve(session, 1) : -1;
-		luo_fail_nth(++nth);
-		err = ask(session);
-		hit = luo_has_failed();
-		if (err) {
-			CHECK(hit && luo_is_fault(err));
-			CHECK_EQ(ask(session), 0);
-		}
-		if (retrieve)
-			CHECK(luo_file_is_filled(fd, 0, 4 * LUO_PAGE, spare));
-		close(fd);
-		if (ask != close_session) {
-			CHECK_EQ(luo_finish(session), 0);
-			close(session);
-		}
-		CHECK_EQ(luo_retrieve_session(dev, name), -ENOENT);
-		/* All of its memory is ordinary again, and what told of it. */
-		CHECK(unclaimed - luo_read_number(UNCLAIMED) > 4);
-	}
-	CHECK(!hit);
-	printf("# %s: %d points hit\n", what, nth - 1);
-	return spare;
-}
-
 static void no_memory_after(void)
 {
 	long before = luo_read_number(UNCLAIMED);
-	int session, fd, spare, kind;
+	int session, fd, kind;
 
 	CHECK_EQ(luo_fail_setup(), 0);
 	luo_log_hide();
-	session = insist("retrieve a session", ask_session, dev, 0);
-	fd = insist("retrieve a memfd", luo_retrieve, session, 1);
+	spare_sweep(&many, SPARE_CLAIM);
+	session = luo_retrieve_session(dev, "no memory");
+	CHECK(session >= 0);
+	fd = insist("retrieve a memfd", session, 1);
 	CHECK(luo_file_is_filled(fd, 0, MB, 15));
 	CHECK_EQ(luo_blocks(fd), MB / 512);
 	close(fd);
-	fd = insist("retrieve a memfd in huge pages", luo_retrieve, session, 2);
+	fd = insist("retrieve a memfd in huge pages", session, 2);
 	CHECK(luo_file_is_filled(fd, 0, 8 * MB, 16));
 	CHECK_EQ(luo_blocks(fd), 8 * MB / 512);
 	close(fd);
-	fd = insist("retrieve a sparse memfd", luo_retrieve, session, 3);
+	fd = insist("retrieve a sparse memfd", session, 3);
 	CHECK(luo_file_is_filled(fd, 1UL << 39, MB, 17));
 	CHECK(luo_file_is_filled(fd, 1UL << 34, MB, 18));
 	CHECK_EQ(luo_blocks(fd), 2 * MB / 512);
 	close(fd);
-	close(insist("retrieve an empty memfd", luo_retrieve, session, 4));
+	close(insist("retrieve an empty memfd", session, 4));
 	for (kind = 1; kind <= 4; kind++)
 		retrieve_copies(session, kind);
 	end(session, -1);
 	device_after();
 
-	spare = one_by_one("finish", finish, true, 0);
-	spare = one_by_one("close a session", close_session, true, spare);
-	spare = one_by_one("discard", discard, false, spare);
-	CHECK(before - luo_read_number(UNCLAIMED) >= (long)(11 * MB / LUO_PAGE) + spare * 4);
+	spare_sweep(&small, SPARE_FINISH);
+	spare_sweep(&small, SPARE_CLOSE);
+	spare_sweep(&small, SPARE_DISCARD);
 	CHECK(luo_log_was_clean());
 	luo_watch_races("on");
-	while (++spare <= NR_SPARE) {
-		char name[32];
+	spare_end(&small);
+	spare_end(&many);
+	CHECK(before - luo_read_number(UNCLAIMED) >= (long)(11 * MB / LUO_PAGE) +
+	      small.nr * small.pages + many.nr * many.pages);
+}
 
-		snprintf(name, sizeof(name), "spare %d", spare);
-		fd = one_after(name, 1, &session);
-		CHECK(luo_file_is_filled(fd, 0, 4 * LUO_PAGE, spare));
-		end(session, fd);
-	}
+/* A page, a hole with a reservation, and one more page. */
+#define POOL_NR		48
+#define POOL_PAGES	3
+#define POOL_FREE	8
+
+static void fill_pool(int session, int number)
+{
+	int fd = luo_memfd(POOL_PAGES * LUO_2MB, LUO_MFD_2MB);
+	char *mem = mmap(NULL, POOL_PAGES * LUO_2MB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(mem != MAP_FAILED);
+	luo_fill(mem, LUO_PAGE, number);
+	luo_fill(mem + 2 * LUO_2MB, LUO_PAGE, number + 1);
+	munmap(mem, POOL_PAGES * LUO_2MB);
+	CHECK_EQ(luo_preserve(session, fd, SPARE_TOKEN(0)), 0);
+	close(fd);
+}
+
+static bool pool_is_whole(int fd, int number)
+{
+	char *mem = mmap(NULL, POOL_PAGES * LUO_2MB, PROT_READ, MAP_SHARED, fd, 0);
+	bool whole;
+
+	if (mem == MAP_FAILED)
+		return false;
+	whole = luo_is_filled(mem, LUO_PAGE, number) &&
+		luo_is_filled(mem + 2 * LUO_2MB, LUO_PAGE, number + 1);
+	munmap(mem, POOL_PAGES * LUO_2MB);
+	return whole && luo_blocks(fd) == 2 * (long)LUO_2MB / 512 &&
+	       luo_pool_number(LUO_2MB, -1, "resv_hugepages") == 1;
+}
+
+static struct spare pool = {
+	.name = "memfd in huge pages", .nr = POOL_NR, .nr_files = 1, .fill = fill_pool,
+	.is_whole = pool_is_whole, .pages = 1024,
+};
+
+static void pool_before(void)
+{
+	CHECK_EQ(luo_pool_set(LUO_2MB, "nr_hugepages", POOL_NR * POOL_PAGES), 0);
+	spare_before(&pool);
+}
+
+static void pool_after(void)
+{
+	struct luo_pool now;
+
+	CHECK_EQ(luo_pool_set(LUO_2MB, "nr_hugepages", POOL_FREE), 0);
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	spare_sweep(&pool, SPARE_RETRIEVE);
+	spare_sweep(&pool, SPARE_FINISH);
+	spare_sweep(&pool, SPARE_CLOSE);
+	spare_sweep(&pool, SPARE_DISCARD);
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	spare_end(&pool);
+	/* None of them is lost. */
+	CHECK(luo_pool_read(LUO_2MB, &now));
+	CHECK_EQ(now.total, POOL_FREE + 2 * POOL_NR);
+	CHECK_EQ(now.free, now.total);
+	CHECK_EQ(now.reserved, 0);
+	CHECK_EQ(luo_pool_set(LUO_2MB, "nr_hugepages", 0), 0);
 }
 
 const struct scenario failure_scenarios[] = {
 	{ "failed_retrieve_pitfall_3_32", failed_before, failed_after },
 	{ "fault_pitfall_29", fault_before, fault_after },
 	{ "no_memory_pitfall_32", no_memory_before, no_memory_after },
+	{ "pool_without_memory_pitfall_32", pool_before, pool_after, .special = 1 },
 	{}
 };

@@ -8,6 +8,8 @@
  *    beyond, on each node;
  *  - the new pool has what its command line asks for, or what has come if that
  *    is more.
+ *
+ * What fails without memory is in scenario_failure.c.
  */
 #define _GNU_SOURCE
 #include "luo_fault.h"
@@ -223,27 +225,6 @@ static void leave_cgroup(void)
 	CHECK_EQ(rmdir(CGROUP), 0);
 }
 
-/* Each allocation fails, and it goes on from there. */
-static int insist(int session, uint64_t token)
-{
-	int nth, fd = -1;
-
-	CHECK_EQ(luo_fail_setup(), 0);
-	luo_log_hide();
-	for (nth = 1; nth < 1000; nth++) {
-		luo_fail_nth(nth);
-		fd = luo_retrieve(session, token);
-		CHECK(luo_has_failed() || fd >= 0);
-		if (!luo_is_fault(fd))
-			break;
-	}
-	printf("# %d allocations failed\n", nth - 1);
-	/* One that there is another way for (kmemleak, another node) is the end of it. */
-	CHECK(nth > 1);
-	CHECK(luo_log_was_clean());
-	return fd;
-}
-
 static void hugetlb_after(void)
 {
 	int session = luo_retrieve_session(dev, "hugetlb"), main, reserved, surplus, empty, node;
@@ -258,7 +239,7 @@ static void hugetlb_after(void)
 	CHECK_EQ(boot.free, boot.total);
 	CHECK_EQ(boot.reserved + boot.surplus, 0);
 
-	main = insist(session, 1);
+	main = luo_retrieve(session, 1);
 	CHECK(main >= 0);
 	mem = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, main, 0);
 	CHECK(mem != MAP_FAILED);
