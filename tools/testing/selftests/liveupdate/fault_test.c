@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "luo_fixture.h"
+#include "luo_hugetlb.h"
 #include "luo_reboot.h"
 
 #define MAX_POINTS	2000
@@ -145,16 +146,24 @@ static int undo_preserve(struct subject *s, int result)
 	return err;
 }
 
+/* By how much a file may become longer. */
+static off_t page_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_blksize;
+}
+
 /* Nobody else is kept from it. */
 static const char *look_at_file(struct subject *s)
 {
-	off_t size = luo_size(s->fd);
+	off_t size = luo_size(s->fd), longer = size + page_size(s->fd);
 
 	if (luo_unpreserve(s->session, 1) != -ENOENT)
 		return "the token is in use";
 	if (luo_preserve(s->other, s->fd, 1) || luo_unpreserve(s->other, 1))
 		return "the file can't be preserved elsewhere";
-	if (size > 0 && (ftruncate(s->fd, size + LUO_PAGE) || ftruncate(s->fd, size)))
+	if (size > 0 && (ftruncate(s->fd, longer) || ftruncate(s->fd, size)))
 		return "its size can't be changed";
 	return NULL;
 }
@@ -279,6 +288,53 @@ static int file_of_device(void)
 	return open(TEST_DEVICE, O_RDWR | O_CLOEXEC);
 }
 
+/* Write to the first bytes of a page of a pool, or look at them. */
+static bool pool_page(int fd, int page, uint64_t seed, bool write)
+{
+	char *mem = mmap(NULL, LUO_2MB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, page * LUO_2MB);
+	bool filled;
+
+	if (mem == MAP_FAILED)
+		return false;
+	if (write)
+		luo_fill(mem, LUO_PAGE, seed);
+	filled = luo_is_filled(mem, LUO_PAGE, seed);
+	munmap(mem, LUO_2MB);
+	return filled;
+}
+
+/* A memfd with that many pages, all of them reserved and none of them there. */
+static int pool_memfd(int pages)
+{
+	int fd = luo_memfd(pages * LUO_2MB, LUO_MFD_2MB);
+	void *mem = MAP_FAILED;
+
+	if (!luo_pool_set(LUO_2MB, "nr_hugepages", pages))
+		mem = mmap(NULL, pages * LUO_2MB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		return -ENOMEM;
+	munmap(mem, pages * LUO_2MB);
+	return fd;
+}
+
+static int file_of_pool(void)
+{
+	int fd = pool_memfd(4);
+
+	return pool_page(fd, 0, 1, true) && pool_page(fd, 2, 2, true) ? fd : -EFAULT;
+}
+
+/* All that were in files are free. */
+static void drop_pool(struct __test_metadata *_metadata)
+{
+	struct luo_pool pool;
+
+	EXPECT_EQ(0, luo_pool_set(LUO_2MB, "nr_hugepages", 0));
+	EXPECT_TRUE(luo_pool_read(LUO_2MB, &pool));
+	EXPECT_EQ(0, pool.total);
+	EXPECT_EQ(0, pool.reserved);
+}
+
 static const struct kind {
 	const char *name;
 	int (*make)(void);
@@ -288,6 +344,7 @@ static const struct kind {
 	{ "memfd in huge pages", file_huge },
 	{ "sparse memfd", file_sparse },
 	{ "memfd from fallocate", file_fallocated },
+	{ "memfd in pages of a pool", file_of_pool },
 	{ "test device", file_of_device },
 };
 
@@ -336,6 +393,7 @@ TEST_F(luo, files_pitfall_32)
 	EXPECT_TRUE(luo_log_was_clean());
 	TH_LOG("%d points hit", sum);
 	close(s.other);
+	drop_pool(_metadata);
 }
 
 /* Stacks of those who allocate, in pools of four pages. */
@@ -415,6 +473,7 @@ TEST_F(luo, nothing_leaks)
 	EXPECT_LT(lost - kept, points / 16);
 	if (!looks_closely())
 		EXPECT_LT(lost, points / 16);
+	drop_pool(_metadata);
 }
 
 TEST_F(luo, kexec_file_load)
@@ -433,34 +492,87 @@ TEST_F(luo, kexec_file_load)
 	close(s.fd);
 }
 
+/* Of which one more is filled at each try, so that tables have to be made anew. */
+#define HOLES	127
+
+/* What is to be frozen: memfds with holes, one of a pool, and an anchor in each session. */
+struct frozen {
+	int sessions[3];
+	int anchors[3];
+	int memfd;
+	int pool;
+	int filled;
+};
+
+static void frozen_open(struct __test_metadata *_metadata, struct frozen *f, int dev)
+{
+	char name[8];
+	int i;
+
+	f->memfd = luo_memfd((HOLES + 1) * LUO_PAGE, 0);
+	f->pool = pool_memfd(HOLES + 1);
+	f->filled = 0;
+	ASSERT_EQ(0, luo_file_fill(f->memfd, 0, LUO_PAGE, 0));
+	ASSERT_TRUE(pool_page(f->pool, 0, 0, true));
+	for (i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		f->sessions[i] = luo_create(dev, name);
+		f->anchors[i] = open(TEST_DEVICE, O_RDWR | O_CLOEXEC);
+		ASSERT_EQ(0, luo_preserve(f->sessions[i], f->anchors[i], 2));
+	}
+	ASSERT_EQ(0, luo_preserve(f->sessions[1], f->memfd, 1));
+	ASSERT_EQ(0, luo_preserve(f->sessions[1], f->pool, 3));
+}
+
+/* All of them are ordinary files again. */
+static void frozen_close(struct __test_metadata *_metadata, struct frozen *f)
+{
+	int i;
+
+	for (i = 0; i <= f->filled; i++) {
+		EXPECT_EQ(1, luo_file_is_filled(f->memfd, i * LUO_PAGE, LUO_PAGE, i));
+		EXPECT_TRUE(pool_page(f->pool, i, i, false));
+	}
+	for (i = 0; i < 3; i++) {
+		close(f->anchors[i]);
+		close(f->sessions[i]);
+	}
+	EXPECT_EQ(0, ftruncate(f->memfd, 0));
+	EXPECT_EQ(0, ftruncate(f->pool, 0));
+	close(f->memfd);
+	close(f->pool);
+	drop_pool(_metadata);
+}
+
+/* Every hole has its page, or the promise of one. */
+static void pool_is_level(struct __test_metadata *_metadata, struct frozen *f)
+{
+	struct luo_pool pool;
+
+	EXPECT_TRUE(luo_pool_read(LUO_2MB, &pool));
+	EXPECT_EQ(HOLES + 1, pool.total);
+	EXPECT_EQ(HOLES - f->filled, pool.free);
+	EXPECT_EQ(HOLES - f->filled, pool.reserved);
+}
+
 /* Everything between reboot(2) and the jump, for which the image is away. */
 TEST_F(luo, freeze_pitfall_7)
 {
-	int sessions[3], fds[3], memfd = luo_memfd(64 * LUO_PAGE, 0), nth, error, i, holes = 0;
-	int frozen, failed = 0;
+	int nth, error, frozen, failed = 0;
 	bool injected = true;
 	struct level before;
 	uint64_t number = 1;
-	char name[8];
+	struct frozen f;
 
 	if (access("/next/bzImage", R_OK))
 		SKIP(return, "no kernel to load in /next");
 	ASSERT_EQ(0, luo_fail_setup());
-	ASSERT_EQ(0, luo_file_fill(memfd, 0, LUO_PAGE, 0));
-	for (i = 0; i < 3; i++) {
-		snprintf(name, sizeof(name), "s%d", i);
-		sessions[i] = luo_create(self->dev, name);
-		fds[i] = open(TEST_DEVICE, O_RDWR | O_CLOEXEC);
-		ASSERT_EQ(0, luo_preserve(sessions[i], fds[i], 2));
-	}
-	ASSERT_EQ(0, luo_preserve(sessions[1], memfd, 1));
+	frozen_open(_metadata, &f, self->dev);
 	luo_log_hide();
-	for (nth = 1; injected && nth < 200; nth++) {
-		/* So that the table has to be made anew. */
-		if (holes < 63) {
-			holes++;
-			EXPECT_EQ(0, luo_file_fill(memfd, holes * LUO_PAGE, LUO_PAGE, holes));
-		}
+	for (nth = 1; injected && f.filled < HOLES; nth++) {
+		f.filled++;
+		EXPECT_EQ(0, luo_file_fill(f.memfd, f.filled * LUO_PAGE, LUO_PAGE, f.filled));
+		EXPECT_TRUE(pool_page(f.pool, f.filled, f.filled, true));
 		before = level();
 		frozen = luo_test_calls("freeze") - luo_test_calls("unfreeze");
 		ASSERT_EQ(0, luo_late_failure(0, nth, &error, &injected));
@@ -470,24 +582,20 @@ TEST_F(luo, freeze_pitfall_7)
 		EXPECT_EQ(before.fds, level().fds);
 		/* What is in a hole since then may have been taken in. */
 		EXPECT_GE(level().preserved, before.preserved);
-		EXPECT_LE(level().preserved, before.preserved + holes);
-		EXPECT_EQ(8, write(fds[0], &number, sizeof(number)));
-		EXPECT_EQ(0, luo_unpreserve(sessions[0], 2));
-		EXPECT_EQ(0, luo_preserve(sessions[0], fds[0], 2));
-		EXPECT_EQ(-1, ftruncate(memfd, 0));
+		EXPECT_LE(level().preserved,
+			  before.preserved + f.filled * (long)(1 + LUO_2MB / LUO_PAGE));
+		pool_is_level(_metadata, &f);
+		EXPECT_EQ(8, write(f.anchors[0], &number, sizeof(number)));
+		EXPECT_EQ(0, luo_unpreserve(f.sessions[0], 2));
+		EXPECT_EQ(0, luo_preserve(f.sessions[0], f.anchors[0], 2));
+		EXPECT_EQ(-1, ftruncate(f.memfd, 0));
+		EXPECT_EQ(-1, ftruncate(f.pool, 0));
 	}
 	EXPECT_TRUE(luo_log_was_clean());
 	EXPECT_GT(failed, 3);
 	EXPECT_FALSE(injected);
 	TH_LOG("freeze: %d points hit, %d of them made it fail", nth - 2, failed);
-	for (i = 0; i <= holes; i++)
-		EXPECT_EQ(1, luo_file_is_filled(memfd, i * LUO_PAGE, LUO_PAGE, i));
-	for (i = 0; i < 3; i++) {
-		close(fds[i]);
-		close(sessions[i]);
-	}
-	EXPECT_EQ(0, ftruncate(memfd, 0));
-	close(memfd);
+	frozen_close(_metadata, &f);
 }
 
 TEST_HARNESS_MAIN

@@ -266,7 +266,7 @@ TEST_F(hugetlb, private_mapping)
 /* Each allocation fails, and nothing is left of the try. */
 TEST_F(hugetlb, no_memory)
 {
-	int fd = huge_memfd(3), failed = 0, nth, err = -1, injected;
+	int fd = huge_memfd(3), failed = 0, nth, err = -1, injected = 1;
 	struct luo_pool before, pool;
 
 	ASSERT_EQ(0, luo_file_fill(fd, 0, SIZE, 1));
@@ -289,6 +289,8 @@ TEST_F(hugetlb, no_memory)
 	}
 	EXPECT_EQ(0, err);
 	EXPECT_GT(failed, 5);
+	EXPECT_FALSE(injected);
+	TH_LOG("preserve: %d points hit, %d of them made it fail", nth - 1, failed);
 	EXPECT_TRUE(luo_log_was_clean());
 	ASSERT_TRUE(luo_pool_read(SIZE, &pool));
 	EXPECT_EQ(0, memcmp(&before, &pool, sizeof(pool)));
