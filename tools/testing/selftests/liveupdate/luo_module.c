@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "luo_util.h"
+#include "luo_reboot.h"
 
 #define MODULE	"/bin/luo_test_handler.ko"
 #define INSMOD	"insmod " MODULE
@@ -59,10 +59,39 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Files are preserved while the module comes and goes. */
+struct rebooter {
+	pthread_t thread;
+	int dev;
+	/* reboots that failed as they should, or not; one needs a file of the device */
+	atomic_uint failed, wrong, unable;
+};
+
+static void *try_to_reboot(void *arg)
+{
+	struct rebooter *rebooter = arg;
+	unsigned int how = 0;
+	int fd;
+
+	while (!stop) {
+		fd = luo_test_open();
+		if (fd < 0)
+			rebooter->unable++;
+		else if (luo_fail_to_reboot(rebooter->dev, how++))
+			rebooter->wrong++;
+		else
+			rebooter->failed++;
+		close(fd);
+		/* Nobody gets at the module if it is always frozen. */
+		usleep(20 * 1000);
+	}
+	return NULL;
+}
+
+/* Files are preserved, and reboots fail, while the module comes and goes. */
 static void race(int dev)
 {
 	int session = luo_create(dev, "race"), i, gone = 0, stayed = 0, errors = 0;
+	struct rebooter rebooter = { .dev = dev };
 	time_t end = time(NULL) + 4;
 	struct worker workers[2];
 
@@ -71,7 +100,9 @@ static void race(int dev)
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			errors++;
 	}
-	while (time(NULL) < end || !gone) {
+	if (pthread_create(&rebooter.thread, NULL, try_to_reboot, &rebooter))
+		errors++;
+	while (time(NULL) < end || !gone || rebooter.failed < 6) {
 		int fd;
 
 		if (syscall(SYS_delete_module, "luo_test_handler", O_NONBLOCK)) {
@@ -87,10 +118,13 @@ static void race(int dev)
 	stop = true;
 	for (i = 0; i < 2; i++)
 		pthread_join(workers[i].thread, NULL);
+	pthread_join(rebooter.thread, NULL);
 	printf("# it went %d times, stayed %d times; %lu and %lu files preserved\n", gone, stayed,
 	       workers[0].preserved, workers[1].preserved);
+	printf("# %u reboots failed, %u could not be tried\n", rebooter.failed, rebooter.unable);
 	close(session);
-	result(!errors && workers[0].preserved && workers[1].preserved, "comes_and_goes");
+	result(!errors && workers[0].preserved && workers[1].preserved && !rebooter.wrong,
+	       "comes_and_goes");
 }
 
 static void before(int dev)

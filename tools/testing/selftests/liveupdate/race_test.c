@@ -29,6 +29,12 @@ struct shared {
 	bool may_be_busy;
 	bool may_lack_memory;
 	atomic_bool stop;
+	/* blocks of memory that went, and could not; others that ate memory, and were killed */
+	atomic_int gone;
+	atomic_int stayed;
+	atomic_int killed;
+	/* something that should not have happened to them */
+	atomic_int errors;
 };
 
 struct worker {
@@ -179,9 +185,9 @@ TEST_F(luo, cpus_come_and_go)
 
 /*
  * Take a block of memory off line; one that does not go would try for ever, so it
- * is asked by somebody who can be told to stop.
+ * is asked by somebody who can be told to stop, and who has nothing else open.
  */
-static int set_online(unsigned long block, const char *online)
+static int set_online(unsigned long block, const char *online, unsigned int seconds)
 {
 	char path[64];
 	int status;
@@ -190,9 +196,12 @@ static int set_online(unsigned long block, const char *online)
 	snprintf(path, sizeof(path), MEMORY "/memory%lu/online", block);
 	pid = fork();
 	if (!pid) {
-		alarm(20);
+		close_range(3, ~0U, 0);
+		alarm(seconds);
 		_exit(-luo_write(path, online));
 	}
+	if (pid < 0)
+		return -errno;
 	if (waitpid(pid, &status, 0) != pid)
 		return -errno;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
@@ -252,7 +261,7 @@ TEST_F(luo, preserved_memory_stays_on_line)
 		if (tried[block])
 			continue;
 		tried[block] = true;
-		err = set_online(block, "0");
+		err = set_online(block, "0", 20);
 		EXPECT_TRUE(err == -EBUSY || err == -EINVAL);
 		stayed++;
 	}
@@ -264,7 +273,7 @@ TEST_F(luo, preserved_memory_stays_on_line)
 	file = fopen("/sys/kernel/debug/kho/out/scratch", "re");
 	while (fscanf(file, "%llx %llx", &start, &bytes) == 2) {
 		for (block = start / size; block <= (start + bytes - 1) / size; block++) {
-			err = set_online(block, "0");
+			err = set_online(block, "0", 20);
 			EXPECT_TRUE(err == -EBUSY || err == -EINVAL);
 		}
 	}
@@ -274,82 +283,45 @@ TEST_F(luo, preserved_memory_stays_on_line)
 	close(fd);
 }
 
-/* Those that can go. */
-TEST_F(luo, memory_comes_and_goes)
+/* Why a block may stay. */
+static bool is_excused(int err)
 {
-	struct shared shared = { .dev = self->dev };
-	unsigned long nr = nr_blocks(), block;
-	struct worker workers[NR_WORKERS];
-	int gone = 0, stayed = 0, err;
-
-	ASSERT_GT(nr, 1);
-	luo_log_hide();
-	start(_metadata, &shared, workers);
-	/* From the top, where more of it can be moved. */
-	do {
-		for (block = nr - 1; block > nr / 2; block--) {
-			err = set_online(block, "0");
-			if (err) {
-				EXPECT_TRUE(err == -EBUSY || err == -EINTR || err == -EINVAL ||
-					    err == -ENOENT || err == -ENOMEM);
-				stayed++;
-				continue;
-			}
-			gone++;
-			EXPECT_EQ(0, set_online(block, "1"));
-		}
-	} while (!time_is_up());
-	stop(_metadata, &shared, workers);
-	EXPECT_TRUE(luo_log_was_clean());
-	TH_LOG("blocks of memory went %d times, could not go %d times", gone, stayed);
-	EXPECT_GT(gone, 0);
+	return err == -EBUSY || err == -EINTR || err == -EINVAL || err == -ENOENT ||
+	       err == -ENOMEM;
 }
 
-/* Eats all it can get, until it is killed. */
-static pid_t start_hog(void)
+/* What has gone comes again, however short memory is. */
+static int move_block(struct shared *shared, unsigned long block)
 {
-	pid_t pid = fork();
+	int err = set_online(block, "0", 2);
 
-	if (pid)
-		return pid;
-	luo_write("/proc/self/oom_score_adj", "1000");
-	for (;;) {
-		char *mem = mmap(NULL, LUO_MB, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-		if (mem == MAP_FAILED)
-			_exit(0);
+	if (err) {
+		shared->stayed++;
+		return is_excused(err) ? 0 : err;
 	}
+	shared->gone++;
+	do {
+		err = set_online(block, "1", 600);
+	} while (err == -ENOMEM);
+	return err;
 }
 
-TEST_F(luo, memory_is_short)
+/* Those that can go, from the top, where more of it can be moved. */
+static void *toggle_memory(void *arg)
 {
-	struct shared shared = { .dev = self->dev, .may_lack_memory = true };
-	struct worker workers[NR_WORKERS];
-	int killed = 0, status;
-	char pid[16];
+	unsigned long nr = nr_blocks(), block = nr - 1;
+	struct shared *shared = arg;
+	int err;
 
-	ASSERT_EQ(0, luo_write(CGROUP "/cgroup.subtree_control", "+memory"));
-	ASSERT_TRUE(!mkdir(CGROUP "/luo", 0700) || errno == EEXIST);
-	ASSERT_EQ(0, luo_write(CGROUP "/luo/memory.max", "24M"));
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	ASSERT_EQ(0, luo_write(CGROUP "/luo/cgroup.procs", pid));
-	/* Only those who eat are killed, and the kernel tells at length how. */
-	ASSERT_EQ(0, luo_write("/proc/self/oom_score_adj", "-1000"));
-	luo_log_hide();
-	start(_metadata, &shared, workers);
-	do {
-		pid_t hog = start_hog();
-
-		if (hog < 0)
-			continue;
-		waitpid(hog, &status, 0);
-		killed += WIFSIGNALED(status);
-	} while (killed < 3 || !time_is_up());
-	stop(_metadata, &shared, workers);
-	EXPECT_TRUE(luo_log_was_clean());
-	ASSERT_EQ(0, luo_write(CGROUP "/cgroup.procs", pid));
-	TH_LOG("%d were killed", killed);
+	while (!shared->stop) {
+		err = move_block(shared, block);
+		if (err) {
+			fprintf(stderr, "# block %lu: %d\n", block, err);
+			shared->errors++;
+		}
+		block = block > nr / 2 + 1 ? block - 1 : nr - 1;
+	}
+	return NULL;
 }
 
 static void *toggle_cpu(void *arg)
@@ -364,23 +336,156 @@ static void *toggle_cpu(void *arg)
 	return NULL;
 }
 
+/* CPUs as well. */
+TEST_F(luo, memory_comes_and_goes)
+{
+	struct shared shared = { .dev = self->dev };
+	struct worker workers[NR_WORKERS];
+	pthread_t cpu, memory;
+
+	ASSERT_GT(nr_blocks(), 1);
+	luo_log_hide();
+	start(_metadata, &shared, workers);
+	ASSERT_EQ(0, pthread_create(&cpu, NULL, toggle_cpu, &shared));
+	ASSERT_EQ(0, pthread_create(&memory, NULL, toggle_memory, &shared));
+	while (!time_is_up() || shared.gone < 2)
+		usleep(10 * 1000);
+	stop(_metadata, &shared, workers);
+	pthread_join(cpu, NULL);
+	pthread_join(memory, NULL);
+	EXPECT_EQ(0, shared.errors);
+	EXPECT_TRUE(luo_log_was_clean());
+	TH_LOG("blocks of memory went %d times, could not go %d times", shared.gone,
+	       shared.stayed);
+}
+
+/* Eats all it can get, until it is killed. */
+static pid_t start_hog(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	close_range(3, ~0U, 0);
+	luo_write("/proc/self/oom_score_adj", "1000");
+	for (;;) {
+		char *mem = mmap(NULL, LUO_MB, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+		if (mem == MAP_FAILED)
+			_exit(0);
+	}
+}
+
+static void *eat_memory(void *arg)
+{
+	struct shared *shared = arg;
+	int status;
+	pid_t hog;
+
+	while (!shared->stop) {
+		hog = start_hog();
+		if (hog < 0)
+			continue;
+		waitpid(hog, &status, 0);
+		shared->killed += WIFSIGNALED(status);
+	}
+	return NULL;
+}
+
+/* All of us and those who eat have that little. */
+static void enter_cgroup(struct __test_metadata *_metadata)
+{
+	char pid[16];
+
+	ASSERT_EQ(0, luo_write(CGROUP "/cgroup.subtree_control", "+memory"));
+	ASSERT_TRUE(!mkdir(CGROUP "/luo", 0700) || errno == EEXIST);
+	ASSERT_EQ(0, luo_write(CGROUP "/luo/memory.max", "24M"));
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	ASSERT_EQ(0, luo_write(CGROUP "/luo/cgroup.procs", pid));
+	/* Only those who eat are killed, and the kernel tells at length how. */
+	ASSERT_EQ(0, luo_write("/proc/self/oom_score_adj", "-1000"));
+}
+
+static void leave_cgroup(struct __test_metadata *_metadata)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	ASSERT_EQ(0, luo_write(CGROUP "/cgroup.procs", pid));
+}
+
+TEST_F(luo, memory_is_short)
+{
+	struct shared shared = { .dev = self->dev, .may_lack_memory = true };
+	struct worker workers[NR_WORKERS];
+	pthread_t hog;
+
+	enter_cgroup(_metadata);
+	luo_log_hide();
+	start(_metadata, &shared, workers);
+	ASSERT_EQ(0, pthread_create(&hog, NULL, eat_memory, &shared));
+	while (shared.killed < 3 || !time_is_up())
+		usleep(10 * 1000);
+	shared.stop = true;
+	pthread_join(hog, NULL);
+	stop(_metadata, &shared, workers);
+	EXPECT_TRUE(luo_log_was_clean());
+	leave_cgroup(_metadata);
+	TH_LOG("%d were killed", shared.killed);
+}
+
+/* CPUs and memory come and go meanwhile. */
+static void fail_to_reboot(struct __test_metadata *_metadata, struct shared *shared, int excuse)
+{
+	struct worker workers[NR_WORKERS];
+	pthread_t cpu, memory;
+	unsigned int rounds = 0;
+
+	luo_log_hide();
+	start(_metadata, shared, workers);
+	ASSERT_EQ(0, pthread_create(&cpu, NULL, toggle_cpu, shared));
+	ASSERT_EQ(0, pthread_create(&memory, NULL, toggle_memory, shared));
+	do {
+		ASSERT_EQ(0, luo_fail_to_reboot_or(shared->dev, rounds, excuse));
+	} while (++rounds < 6 || !time_is_up() || !shared->gone);
+	shared->stop = true;
+	pthread_join(cpu, NULL);
+	pthread_join(memory, NULL);
+	EXPECT_EQ(0, shared->errors);
+	stop(_metadata, shared, workers);
+	EXPECT_TRUE(luo_log_was_clean());
+	TH_LOG("%u reboots failed, blocks of memory went %d times, could not %d times", rounds,
+	       shared->gone, shared->stayed);
+}
+
 TEST_F(luo, reboots_fail_meanwhile_pitfall_6_7)
 {
 	struct shared shared = { .dev = self->dev, .may_be_busy = true };
-	struct worker workers[NR_WORKERS];
-	unsigned int rounds = 0;
-	pthread_t toggle;
 
 	if (access("/next/bzImage", R_OK))
 		SKIP(return, "no kernel to load in /next");
-	start(_metadata, &shared, workers);
-	ASSERT_EQ(0, pthread_create(&toggle, NULL, toggle_cpu, &shared));
-	do {
-		ASSERT_EQ(0, luo_fail_to_reboot(self->dev, rounds));
-	} while (++rounds < 6 || !time_is_up());
-	stop(_metadata, &shared, workers);
-	pthread_join(toggle, NULL);
-	TH_LOG("%u reboots failed", rounds);
+	fail_to_reboot(_metadata, &shared, 0);
+}
+
+/* The same with memory that is short. */
+TEST_F(luo, reboots_fail_without_memory_pitfall_6_7)
+{
+	struct shared shared = {
+		.dev = self->dev, .may_be_busy = true, .may_lack_memory = true,
+	};
+	pthread_t hog;
+
+	if (access("/next/bzImage", R_OK))
+		SKIP(return, "no kernel to load in /next");
+	close(luo_short_kernel());
+	enter_cgroup(_metadata);
+	ASSERT_EQ(0, pthread_create(&hog, NULL, eat_memory, &shared));
+	fail_to_reboot(_metadata, &shared, -ENOMEM);
+	pthread_join(hog, NULL);
+	leave_cgroup(_metadata);
+	TH_LOG("%d were killed", shared.killed);
+	EXPECT_GT(shared.killed, 0);
 }
 
 TEST_HARNESS_MAIN
