@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Devices in use that are taken along. */
 #define _GNU_SOURCE
+#include "../liveupdate/luo_fault.h"
 #include "carried.h"
 
 /* A transfer of the edu takes 100 ms, of however few bytes. */
@@ -353,6 +354,36 @@ void carried_looks_same(struct carried *carried)
 	CHECK_EQ(driver_resume(&carried->driver, &carried->device, &carried->area), 0);
 }
 
+int sweep_on(struct sweep *sweep, int session)
+{
+	bool hit = true;
+	int ret = -1;
+
+	if (sweep->clean)
+		return sweep->ask(session);
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	while (ret < 0 && hit) {
+		luo_fail_nth(sweep->hits + 1);
+		ret = sweep->ask(session);
+		hit = luo_has_failed();
+		sweep->hits += hit;
+		CHECK(ret >= 0 || (hit && luo_is_fault(ret)));
+	}
+	sweep->clean = !hit;
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	return ret;
+}
+
+void sweep_end(const struct sweep *sweep)
+{
+	printf("# %s: %d points hit\n", sweep->what, sweep->hits);
+	CHECK(sweep->hits && sweep->clean);
+}
+
+struct sweep finish_sweep = { .what = "finish a device", .ask = luo_finish };
+
 void carried_finish(struct carried *carried)
 {
 	int session = luo_create(dev, "too early"), fd;
@@ -361,7 +392,7 @@ void carried_finish(struct carried *carried)
 	CHECK_EQ(luo_preserve(session, carried->device.fd, 1), -EBUSY);
 	close(session);
 	CHECK_EQ(vfio_cdev_open(carried->address), -EBUSY);
-	CHECK_EQ(luo_finish(carried->session), 0);
+	CHECK_EQ(sweep_on(&finish_sweep, carried->session), 0);
 	close(carried->session);
 	/* It is one like any other now, with a user. */
 	fd = vfio_cdev_open(carried->address);

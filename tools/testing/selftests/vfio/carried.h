@@ -73,6 +73,25 @@ void carried_upset_bridge(struct carried *carried);
 /* Into a session of its name, and what it looks like is noted down. */
 void carried_preserve(struct carried *carried);
 
+/*
+ * What can be done to a device only once, with each point of it made to fail: if it works
+ * in spite of a failure, it goes on with the next device.
+ */
+struct sweep {
+	const char *what;
+	int (*ask)(int session);
+	/* points that failed */
+	int hits;
+	/* the last pass was one without a failure */
+	bool clean;
+};
+
+/* Returns what was asked for, once it works. */
+int sweep_on(struct sweep *sweep, int session);
+void sweep_end(const struct sweep *sweep);
+/* Of the sessions of all devices. */
+extern struct sweep finish_sweep;
+
 /* In the next kernel: nobody else has got it. */
 void carried_is_kept(struct carried *carried);
 /* Or goes on with DMA if it is to; before anybody gets it back. */

@@ -6,9 +6,7 @@
 #ifndef IOMMUFD_MAP_FILE_H
 #define IOMMUFD_MAP_FILE_H
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-
+#include "child.h"
 #include "iommufd_mock.h"
 
 #include "../liveupdate/luo_hugetlb.h"
@@ -24,7 +22,6 @@
 #define FIXED		IOMMU_IOAS_MAP_FIXED_IOVA
 #define IOVA		(MOCK_APERTURE_START + 64 * LUO_MB)
 #define SEED		7
-#define NOBODY		65534
 #define PINS		MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES
 
 static inline long vm_counter(const char *what)
@@ -60,29 +57,6 @@ static inline int reopen(int fd, int flags)
 static inline int add_seals(int fd, int seals)
 {
 	return fcntl(fd, F_ADD_SEALS, seals) ? -errno : 0;
-}
-
-/* Runs in a child: whoever maps is gone afterwards. */
-static inline int in_child(int (*job)(void *arg), void *arg)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid)
-		_exit(-job(arg));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -ECHILD;
-	return -WEXITSTATUS(status);
-}
-
-/* No capabilities, and what may be locked is limited to @pages. */
-static inline int be_nobody(rlim_t pages)
-{
-	struct rlimit limit = { pages * LUO_PAGE, pages * LUO_PAGE };
-
-	if (setrlimit(RLIMIT_MEMLOCK, &limit) || setresuid(NOBODY, NOBODY, NOBODY))
-		return -errno;
-	return 0;
 }
 
 FIXTURE(map_file) {

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "../liveupdate/luo_fault.h"
 #include "../liveupdate/luo_hugetlb.h"
+#include "../liveupdate/luo_spare.h"
 #include "iommufd_mock.h"
 #include "scenarios.h"
 
@@ -343,4 +344,60 @@ void iommufd_broken_after(void)
 	close(session);
 	CHECK_EQ(fcntl(small, F_ADD_SEALS, F_SEAL_WRITE), 0);
 	close(small);
+}
+
+/* Contexts that are finished, and given up, with whatever can fail. */
+#define SPARE_SIZE	(4 * LUO_PAGE)
+
+static void fill_spare(int session, int number)
+{
+	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	int memfd = luo_memfd_filled(SPARE_SIZE, number);
+	__u64 iova = IOVA;
+	__u32 id;
+
+	CHECK_EQ(ioas_alloc(iommufd, &id), 0);
+	CHECK_EQ(map_file(iommufd, id, memfd, 0, SPARE_SIZE, &iova, RW | FIXED), 0);
+	CHECK_EQ(luo_preserve(session, iommufd, SPARE_TOKEN(0)), 0);
+	CHECK_EQ(luo_preserve(session, memfd, SPARE_TOKEN(1)), 0);
+	close(iommufd);
+	close(memfd);
+}
+
+static bool spare_is_whole(int iommufd, int number)
+{
+	int access = create_access(iommufd, FIRST_IOAS, 0);
+	static char buffer[64];
+	bool whole;
+
+	whole = access >= 0 &&
+		!access_rw(iommufd, access, IOVA, buffer, sizeof(buffer), 0) &&
+		luo_is_filled(buffer, sizeof(buffer), number) &&
+		!access_rw(iommufd, access, IOVA, buffer, sizeof(buffer), MOCK_ACCESS_RW_WRITE);
+	close(access);
+	/* It is an ordinary one. */
+	return whole && !unmap(iommufd, FIRST_IOAS, IOVA, SPARE_SIZE);
+}
+
+/* Preserved are the pages, and for each of the two what tells of it. */
+static struct spare spare = {
+	.name = "iommufd", .nr = 40, .nr_files = 2, .fill = fill_spare,
+	.is_whole = spare_is_whole, .pages = SPARE_SIZE / LUO_PAGE + 2,
+};
+
+void iommufd_spare_before(void)
+{
+	spare_before(&spare);
+}
+
+void iommufd_spare_after(void)
+{
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	spare_sweep(&spare, SPARE_FINISH);
+	spare_sweep(&spare, SPARE_CLOSE);
+	spare_sweep(&spare, SPARE_DISCARD);
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	spare_end(&spare);
 }

@@ -2,6 +2,7 @@
 /* Devices in several places, prepared in one kernel and looked at in the next one. */
 #define _GNU_SOURCE
 #include "../liveupdate/luo_fault.h"
+#include "child.h"
 #include "scenarios.h"
 
 #define DAMAGE_WRITE	"/sys/module/kho_damage/parameters/write"
@@ -29,6 +30,45 @@ static void before(struct carried *carried)
 	carried_preserve(carried);
 	/* It goes on. */
 	carried_work(carried, true);
+}
+
+static int ask_device(int session)
+{
+	return luo_retrieve(session, TOKEN_DEVICE);
+}
+
+static int discard_device(int session)
+{
+	return luo_unpreserve(session, TOKEN_DEVICE);
+}
+
+static int ask_context(int session)
+{
+	return luo_retrieve(session, TOKEN_IOMMUFD);
+}
+
+static int discard_context(int session)
+{
+	return luo_unpreserve(session, TOKEN_IOMMUFD);
+}
+
+static struct sweep retrieve_sweep = { .what = "retrieve a device", .ask = ask_device };
+static struct sweep discard_sweep = { .what = "discard a device", .ask = discard_device };
+static struct sweep context_sweep = { .what = "discard a context", .ask = discard_context };
+
+/*
+ * Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. A device
+ * that is closed is made anew, so it is the same one all the time.
+ */
+static void retrieve_device(struct carried *carried)
+{
+	int session = luo_retrieve_session(dev, carried->name);
+
+	do {
+		CHECK_EQ(close(sweep_on(&retrieve_sweep, session)), 0);
+	} while (!retrieve_sweep.clean && !failures);
+	sweep_end(&retrieve_sweep);
+	close(session);
 }
 
 static void after(struct carried *carried)
@@ -63,8 +103,10 @@ static void context_is_lost(struct carried *carried, int session, int error)
 	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), error);
 	CHECK_EQ(luo_retrieve(session, TOKEN_IOMMUFD), error);
 	CHECK_EQ(luo_finish(session), -EBUSY);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), 0);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(sweep_on(&context_sweep, session), 0);
+	sweep_end(&context_sweep);
+	CHECK_EQ(sweep_on(&discard_sweep, session), 0);
+	sweep_end(&discard_sweep);
 	CHECK_EQ(luo_finish(session), 0);
 	close(session);
 	carried_start(carried);
@@ -160,27 +202,10 @@ static void xhci_after(void)
 	vfio_close(&device);
 }
 
-/* Pitfall 32: to be short of memory is not for ever, and nothing is lost by it. */
-static void retrieve_without_memory(struct carried *carried, uint64_t token)
+static void map_again(struct carried *carried)
 {
-	int session = luo_retrieve_session(dev, carried->name), nth, fd = -1;
-	bool hit = true;
-
-	CHECK_EQ(luo_fail_setup(), 0);
-	luo_log_hide();
-	for (nth = 1; hit && nth < 1000; nth++) {
-		luo_fail_nth(nth);
-		fd = luo_retrieve(session, token);
-		hit = luo_has_failed();
-		CHECK(fd >= 0 || luo_is_fault(fd));
-		/* Some can fail without harm. */
-		if (fd >= 0)
-			close(fd);
-	}
-	CHECK(luo_log_was_clean());
-	CHECK(fd >= 0);
-	CHECK(nth > 4);
-	close(session);
+	CHECK_EQ(iommu_unmap(carried->iommu, carried->iova, AREA_SIZE), 0);
+	CHECK_EQ(iommu_map_file(carried->iommu, carried->iova, carried->area.fd, 0, AREA_SIZE), 0);
 }
 
 /* What can be mapped for the device afterwards. */
@@ -188,22 +213,102 @@ static void can_change(struct carried *carried)
 {
 	uint64_t iova = carried->iova + 2 * AREA_SIZE;
 
-	CHECK_EQ(iommu_unmap(carried->iommu, carried->iova, AREA_SIZE), 0);
-	CHECK_EQ(iommu_map_file(carried->iommu, carried->iova, carried->area.fd, 0, AREA_SIZE), 0);
+	map_again(carried);
 	CHECK_EQ(iommu_map_file(carried->iommu, iova, carried->area.fd, 0, AREA_SIZE), 0);
 	carried_work(carried, true);
 	CHECK_EQ(iommu_unmap(carried->iommu, iova, AREA_SIZE), 0);
 }
 
+/* The same before: its page tables and its devices are not held by what has failed. */
+static void preserve_without_memory(struct carried *carried)
+{
+	int session = one_before("no memory", TOKEN_AREA, carried->area.fd), nth, hits = 0, err;
+	bool hit = true;
+
+	CHECK_EQ(luo_preserve(session, carried->device.fd, TOKEN_DEVICE), 0);
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	for (nth = 1; hit && nth < 1000; nth++) {
+		luo_fail_nth(nth);
+		err = luo_preserve(session, carried->iommu->fd, TOKEN_IOMMUFD);
+		hit = luo_has_failed();
+		hits += hit;
+		CHECK(!err || luo_is_fault(err));
+		CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), err ? -ENOENT : 0);
+		map_again(carried);
+	}
+	printf("# preserve a context with a page table: %d points hit\n", hits);
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	CHECK(!err && !hit && hits > 10);
+	close(session);
+	can_change(carried);
+}
+
+/* A session, and how many pages may be locked by who retrieves its context. */
+struct accounted {
+	int session;
+	rlim_t pages;
+};
+
+static int retrieve_as_nobody(void *arg)
+{
+	const struct accounted *accounted = arg;
+	int ret = be_nobody(accounted->pages);
+
+	if (!ret)
+		ret = luo_retrieve(accounted->session, TOKEN_IOMMUFD);
+	return ret < 0 ? ret : 0;
+}
+
+/* What its page table has pinned counts, and what was too much can be had with a higher limit. */
+static void retrieve_accounted(struct carried *carried)
+{
+	struct accounted accounted = {
+		.session = luo_retrieve_session(dev, carried->name),
+		.pages = AREA_SIZE / LUO_PAGE - 1,
+	};
+
+	CHECK(accounted.session >= 0);
+	CHECK_EQ(in_child(retrieve_as_nobody, &accounted), -ENOMEM);
+	CHECK_EQ(in_child(retrieve_as_nobody, &accounted), -ENOMEM);
+	accounted.pages++;
+	CHECK_EQ(in_child(retrieve_as_nobody, &accounted), 0);
+	close(accounted.session);
+}
+
+static struct sweep context_retrieve_sweep = {
+	.what = "retrieve a context with a page table", .ask = ask_context,
+};
+
 static void whole_before(void)
 {
+	carried_start(&whole);
+	preserve_without_memory(&whole);
 	before(&whole);
+}
+
+/*
+ * Its page table is taken over, and put back, until it works in spite of a failure: it is
+ * retrieved only once. Contexts without devices get to the end, see scenario_iommufd.c.
+ */
+static void retrieve_context(struct carried *carried)
+{
+	int session = luo_retrieve_session(dev, carried->name);
+
+	CHECK_EQ(close(sweep_on(&context_retrieve_sweep, session)), 0);
+	printf("# retrieve a context with a page table: %d points hit\n",
+	       context_retrieve_sweep.hits);
+	CHECK(context_retrieve_sweep.hits > 4);
+	close(session);
 }
 
 static void whole_after(void)
 {
-	/* Its page table is taken over, and put back, again and again. */
-	retrieve_without_memory(&whole, TOKEN_IOMMUFD);
+	if (stage % 2)
+		retrieve_accounted(&whole);
+	else
+		retrieve_context(&whole);
 	after(&whole);
 	can_change(&whole);
 }
@@ -217,7 +322,7 @@ static void late_after(void)
 static void edu_after(void)
 {
 	carried_is_kept(&edu);
-	retrieve_without_memory(&edu, TOKEN_DEVICE);
+	retrieve_device(&edu);
 	after(&edu);
 }
 
@@ -378,7 +483,7 @@ static void one_unwanted(void)
 	carried_is_kept(&second);
 	session = luo_retrieve_session(dev, second.name);
 	CHECK(session >= 0);
-	CHECK_EQ(luo_unpreserve(session, TOKEN_DEVICE), 0);
+	CHECK_EQ(sweep_on(&discard_sweep, session), 0);
 	CHECK_EQ(luo_retrieve(session, TOKEN_DEVICE), -ENOENT);
 	fd = luo_retrieve(session, TOKEN_AREA);
 	CHECK(fd >= 0);
@@ -401,8 +506,11 @@ static void group_after(void)
 		break;
 	case ONE_UNWANTED:
 		one_unwanted();
+		sweep_end(&discard_sweep);
 		break;
 	}
+	/* By the last of the devices, if not before. */
+	sweep_end(&finish_sweep);
 }
 
 /*
@@ -520,6 +628,7 @@ const struct scenario scenarios[] = {
 	{ "iommufd_without_devices_pitfall_32", iommufd_before, iommufd_after, .special = 1 },
 	{ "iommufd_given_up", iommufd_given_up_before, iommufd_given_up_after, .special = 1 },
 	{ "iommufd_broken", iommufd_broken_before, iommufd_broken_after, .special = 1 },
+	{ "iommufd_finish_pitfall_32", iommufd_spare_before, iommufd_spare_after, .special = 1 },
 	{ "whole_with_its_context", whole_before, whole_after, .special = 1 },
 	{ "whole_without_ats", ats_before, ats_after, .special = 1 },
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },

@@ -16,6 +16,8 @@ void iommufd_given_up_before(void);
 void iommufd_given_up_after(void);
 void iommufd_broken_before(void);
 void iommufd_broken_after(void);
+void iommufd_spare_before(void);
+void iommufd_spare_after(void);
 
 /* A device that is able to do ATS. */
 void ats_before(void);
