@@ -212,7 +212,8 @@ static void pci_liveupdate_update(struct pci_liveupdate_out *out)
 }
 
 /* Isolation by registers that only a quirk knows is set up again at boot. */
-static int pci_liveupdate_check_acs(struct pci_dev *dev, unsigned int flag, void *data)
+VISIBLE_IF_KUNIT int pci_liveupdate_check_acs(struct pci_dev *dev, unsigned int flag,
+					      void *data)
 {
 	if (!(flag & PCI_LIVEUPDATE_UPSTREAM) ||
 	    pci_dev_specific_acs_enabled(dev, 0) == -ENOTTY)

@@ -44,6 +44,9 @@ int pci_liveupdate_retrieve_all(struct liveupdate_flb_op_args *args);
 void pci_liveupdate_finish_all(struct liveupdate_flb_op_args *args);
 #if IS_ENABLED(CONFIG_KUNIT)
 int pci_liveupdate_grow(struct pci_liveupdate_out *out);
+int pci_liveupdate_check_acs(struct pci_dev *dev, unsigned int flag, void *data);
+bool pci_liveupdate_is_same(const struct pci_liveupdate_dev_ser *ser,
+			    const struct pci_dev *dev);
 bool pci_liveupdate_table_is_sane(const struct pci_liveupdate_dev_ser *table, size_t nr);
 const struct pci_liveupdate_dev_ser *
 pci_liveupdate_find_table(const struct pci_liveupdate_ser *ser);

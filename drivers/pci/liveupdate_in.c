@@ -158,8 +158,8 @@ static struct pci_liveupdate_in_dev *pci_liveupdate_find_in(struct pci_dev *dev)
 	return NULL;
 }
 
-static bool pci_liveupdate_is_same(const struct pci_liveupdate_dev_ser *ser,
-				   const struct pci_dev *dev)
+VISIBLE_IF_KUNIT bool pci_liveupdate_is_same(const struct pci_liveupdate_dev_ser *ser,
+					     const struct pci_dev *dev)
 {
 	return ser->vendor == dev->vendor && ser->device == dev->device &&
 	       ser->subsystem_vendor == dev->subsystem_vendor &&

@@ -9,6 +9,7 @@
 #include <linux/kho/abi/pci.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/string.h>
 
 #include "../../kernel/liveupdate/kho_mutator.h"
@@ -153,11 +154,62 @@ static void pci_liveupdate_test_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_grow(&out), -ENOSPC);
 }
 
+/* Whatever identifies a device has to be as it was. */
+static void pci_liveupdate_test_identity(struct kunit *test)
+{
+	const struct pci_liveupdate_dev_ser good = {
+		.vendor = 1, .device = 2, .subsystem_vendor = 3, .subsystem_device = 4,
+		.class = 5,
+	};
+	struct pci_dev *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	struct pci_liveupdate_dev_ser ser;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->vendor = good.vendor;
+	dev->device = good.device;
+	dev->subsystem_vendor = good.subsystem_vendor;
+	dev->subsystem_device = good.subsystem_device;
+	dev->class = good.class;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_is_same(&good, dev));
+
+#define OTHER(_member) do {							\
+	ser = good;								\
+	ser._member++;								\
+	KUNIT_EXPECT_FALSE_MSG(test, pci_liveupdate_is_same(&ser, dev), #_member); \
+} while (0)
+	OTHER(vendor);
+	OTHER(device);
+	OTHER(subsystem_vendor);
+	OTHER(subsystem_device);
+	OTHER(class);
+#undef OTHER
+}
+
+/* A root port that isolates by registers of its own: no machine of the lab has one. */
+static void pci_liveupdate_test_acs_quirk(struct kunit *test)
+{
+	struct pci_dev *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->dev.init_name = "quirk";
+	dev->vendor = PCI_VENDOR_ID_INTEL;
+	dev->device = 0x1c10;
+	dev->pcie_cap = 0x40;
+	dev->pcie_flags_reg = PCI_EXP_TYPE_ROOT_PORT << 4;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_check_acs(dev, PCI_LIVEUPDATE_UPSTREAM, NULL),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_check_acs(dev, PCI_LIVEUPDATE_SIBLING, NULL), 0);
+	dev->device = 0x1c0f;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_check_acs(dev, PCI_LIVEUPDATE_UPSTREAM, NULL), 0);
+}
+
 static struct kunit_case pci_liveupdate_test_cases[] = {
 	KUNIT_CASE(pci_liveupdate_test_table),
 	KUNIT_CASE(pci_liveupdate_test_mutations),
 	KUNIT_CASE(pci_liveupdate_test_ser_mutations),
 	KUNIT_CASE(pci_liveupdate_test_limit),
+	KUNIT_CASE(pci_liveupdate_test_identity),
+	KUNIT_CASE(pci_liveupdate_test_acs_quirk),
 	{}
 };
 
