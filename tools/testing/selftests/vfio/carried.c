@@ -399,3 +399,24 @@ void carried_finish(struct carried *carried)
 	CHECK(fd >= 0);
 	close(fd);
 }
+
+void carried_before(struct carried *carried)
+{
+	carried_start(carried);
+	carried_work(carried, true);
+	carried_preserve(carried);
+	/* It goes on. */
+	carried_work(carried, true);
+}
+
+void carried_after(struct carried *carried)
+{
+	carried_is_kept(carried);
+	carried_is_quiet(carried);
+	carried_retrieve(carried);
+	carried_bind(carried);
+	carried_looks_same(carried);
+	carried_work(carried, true);
+	carried_finish(carried);
+	carried_work(carried, true);
+}

@@ -101,4 +101,8 @@ void carried_bind(struct carried *carried);
 void carried_looks_same(struct carried *carried);
 void carried_finish(struct carried *carried);
 
+/* All of it, on either side. */
+void carried_before(struct carried *carried);
+void carried_after(struct carried *carried);
+
 #endif /* CARRIED_H */

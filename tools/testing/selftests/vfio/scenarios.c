@@ -2,16 +2,11 @@
 /* Devices in several places, prepared in one kernel and looked at in the next one. */
 #define _GNU_SOURCE
 #include "../liveupdate/luo_fault.h"
-#include "child.h"
 #include "scenarios.h"
 
 #define DAMAGE_WRITE	"/sys/module/kho_damage/parameters/write"
 
 static struct carried edu = { .name = "edu", .ops = &edu_ops, .iova = 0x1000000 };
-static struct carried whole = {
-	.name = "whole", .ops = &edu_ops, .iova = 0x1500000, .with_iommufd = true,
-};
-
 static struct carried e1000e = { .name = "e1000e", .ops = &e1000e_ops, .iova = 0x1100000 };
 static struct carried nvme = { .name = "nvme", .ops = &nvme_ops, .iova = 0x1200000 };
 /* In one group. */
@@ -23,15 +18,6 @@ static struct carried second = {
 	.name = "second", .ops = &edu_ops, .nth = 2, .iova = 0x1400000, .leader = &first,
 };
 
-static void before(struct carried *carried)
-{
-	carried_start(carried);
-	carried_work(carried, true);
-	carried_preserve(carried);
-	/* It goes on. */
-	carried_work(carried, true);
-}
-
 static int ask_device(int session)
 {
 	return luo_retrieve(session, TOKEN_DEVICE);
@@ -40,11 +26,6 @@ static int ask_device(int session)
 static int discard_device(int session)
 {
 	return luo_unpreserve(session, TOKEN_DEVICE);
-}
-
-static int ask_context(int session)
-{
-	return luo_retrieve(session, TOKEN_IOMMUFD);
 }
 
 static int discard_context(int session)
@@ -71,21 +52,9 @@ static void retrieve_device(struct carried *carried)
 	close(session);
 }
 
-static void after(struct carried *carried)
-{
-	carried_is_kept(carried);
-	carried_is_quiet(carried);
-	carried_retrieve(carried);
-	carried_bind(carried);
-	carried_looks_same(carried);
-	carried_work(carried, true);
-	carried_finish(carried);
-	carried_work(carried, true);
-}
-
 static void edu_before(void)
 {
-	before(&edu);
+	carried_before(&edu);
 }
 
 /*
@@ -116,7 +85,7 @@ static void context_is_lost(struct carried *carried, int session, int error)
 
 static void torn_before(void)
 {
-	before(&torn);
+	carried_before(&torn);
 }
 
 static void torn_after(void)
@@ -202,128 +171,11 @@ static void xhci_after(void)
 	vfio_close(&device);
 }
 
-static void map_again(struct carried *carried)
-{
-	CHECK_EQ(iommu_unmap(carried->iommu, carried->iova, AREA_SIZE), 0);
-	CHECK_EQ(iommu_map_file(carried->iommu, carried->iova, carried->area.fd, 0, AREA_SIZE), 0);
-}
-
-/* What can be mapped for the device afterwards. */
-static void can_change(struct carried *carried)
-{
-	uint64_t iova = carried->iova + 2 * AREA_SIZE;
-
-	map_again(carried);
-	CHECK_EQ(iommu_map_file(carried->iommu, iova, carried->area.fd, 0, AREA_SIZE), 0);
-	carried_work(carried, true);
-	CHECK_EQ(iommu_unmap(carried->iommu, iova, AREA_SIZE), 0);
-}
-
-/* The same before: its page tables and its devices are not held by what has failed. */
-static void preserve_without_memory(struct carried *carried)
-{
-	int session = one_before("no memory", TOKEN_AREA, carried->area.fd), nth, hits = 0, err;
-	bool hit = true;
-
-	CHECK_EQ(luo_preserve(session, carried->device.fd, TOKEN_DEVICE), 0);
-	CHECK_EQ(luo_fail_setup(), 0);
-	luo_log_hide();
-	for (nth = 1; hit && nth < 1000; nth++) {
-		luo_fail_nth(nth);
-		err = luo_preserve(session, carried->iommu->fd, TOKEN_IOMMUFD);
-		hit = luo_has_failed();
-		hits += hit;
-		CHECK(!err || luo_is_fault(err));
-		CHECK_EQ(luo_unpreserve(session, TOKEN_IOMMUFD), err ? -ENOENT : 0);
-		map_again(carried);
-	}
-	printf("# preserve a context with a page table: %d points hit\n", hits);
-	CHECK(luo_log_was_clean());
-	luo_watch_races("on");
-	CHECK(!err && !hit && hits > 10);
-	close(session);
-	can_change(carried);
-}
-
-/* A session, and how many pages may be locked by who retrieves its context. */
-struct accounted {
-	int session;
-	rlim_t pages;
-};
-
-static int retrieve_as_nobody(void *arg)
-{
-	const struct accounted *accounted = arg;
-	int ret = be_nobody(accounted->pages);
-
-	if (!ret)
-		ret = luo_retrieve(accounted->session, TOKEN_IOMMUFD);
-	return ret < 0 ? ret : 0;
-}
-
-/* What its page table has pinned counts, and what was too much can be had with a higher limit. */
-static void retrieve_accounted(struct carried *carried)
-{
-	struct accounted accounted = {
-		.session = luo_retrieve_session(dev, carried->name),
-		.pages = AREA_SIZE / LUO_PAGE - 1,
-	};
-
-	CHECK(accounted.session >= 0);
-	CHECK_EQ(in_child(retrieve_as_nobody, &accounted), -ENOMEM);
-	CHECK_EQ(in_child(retrieve_as_nobody, &accounted), -ENOMEM);
-	accounted.pages++;
-	CHECK_EQ(in_child(retrieve_as_nobody, &accounted), 0);
-	close(accounted.session);
-}
-
-static struct sweep context_retrieve_sweep = {
-	.what = "retrieve a context with a page table", .ask = ask_context,
-};
-
-static void whole_before(void)
-{
-	carried_start(&whole);
-	preserve_without_memory(&whole);
-	before(&whole);
-}
-
-/*
- * Its page table is taken over, and put back, until it works in spite of a failure: it is
- * retrieved only once. Contexts without devices get to the end, see scenario_iommufd.c.
- */
-static void retrieve_context(struct carried *carried)
-{
-	int session = luo_retrieve_session(dev, carried->name);
-
-	CHECK_EQ(close(sweep_on(&context_retrieve_sweep, session)), 0);
-	printf("# retrieve a context with a page table: %d points hit\n",
-	       context_retrieve_sweep.hits);
-	CHECK(context_retrieve_sweep.hits > 4);
-	close(session);
-}
-
-static void whole_after(void)
-{
-	if (stage % 2)
-		retrieve_accounted(&whole);
-	else
-		retrieve_context(&whole);
-	after(&whole);
-	can_change(&whole);
-}
-
-static void late_after(void)
-{
-	modules_are_late(&whole);
-	after(&whole);
-}
-
 static void edu_after(void)
 {
 	carried_is_kept(&edu);
 	retrieve_device(&edu);
-	after(&edu);
+	carried_after(&edu);
 }
 
 static void e1000e_before(void)
@@ -331,7 +183,7 @@ static void e1000e_before(void)
 	carried_start(&e1000e);
 	if (!stage)
 		carried_upset_bridge(&e1000e);
-	before(&e1000e);
+	carried_before(&e1000e);
 }
 
 /* No other driver gets it by hand either, and it is not lost while it has none. */
@@ -375,12 +227,12 @@ static void missing_after(void)
 static void e1000e_after(void)
 {
 	change_driver(&e1000e);
-	after(&e1000e);
+	carried_after(&e1000e);
 }
 
 static void nvme_before(void)
 {
-	before(&nvme);
+	carried_before(&nvme);
 }
 
 /* Who has got it back is gone before it is finished, and has bound it or not. */
@@ -473,7 +325,7 @@ static void one_alone(void)
 	CHECK_EQ(pci_find(second.ops->vendor, second.ops->device, second.nth, second.address), 0);
 	CHECK_EQ(pci_driver(second.address, driver, sizeof(driver)), 0);
 	CHECK_EQ(strcmp(driver, "vfio-pci"), 0);
-	after(&first);
+	carried_after(&first);
 }
 
 static void one_unwanted(void)
@@ -488,7 +340,7 @@ static void one_unwanted(void)
 	fd = luo_retrieve(session, TOKEN_AREA);
 	CHECK(fd >= 0);
 	end(session, fd);
-	after(&first);
+	carried_after(&first);
 	/* It stays with vfio-pci, as an ordinary device. */
 	carried_start(&second);
 	carried_work(&second, true);
@@ -604,7 +456,7 @@ static void lost_before(void)
 {
 	CHECK(stage < ARRAY_SIZE(context_damages));
 	printf("# %s\n", context_damages[stage].what);
-	before(&lost);
+	carried_before(&lost);
 	CHECK_EQ(luo_write(DAMAGE_WRITE, context_damages[stage].write), 0);
 }
 
@@ -634,7 +486,7 @@ const struct scenario scenarios[] = {
 	{ "torn_from_its_memory", torn_before, torn_after, .special = 1 },
 	{ "lost_is_a_context", lost_before, lost_after, .special = 1 },
 	{ "driver_is_missing", missing_before, missing_after, .special = 1 },
-	{ "driver_is_a_module", whole_before, late_after, .special = 1 },
+	{ "driver_is_a_module", whole_before, whole_late_after, .special = 1 },
 	{ "device_is_gone", gone_before, gone_after, .special = 1 },
 	{}
 };

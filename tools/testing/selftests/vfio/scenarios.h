@@ -19,6 +19,11 @@ void iommufd_broken_after(void);
 void iommufd_spare_before(void);
 void iommufd_spare_after(void);
 
+/* A context with its device. */
+void whole_before(void);
+void whole_after(void);
+void whole_late_after(void);
+
 /* A device that is able to do ATS. */
 void ats_before(void);
 void ats_after(void);
