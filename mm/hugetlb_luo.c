@@ -266,7 +266,7 @@ static int hugetlb_luo_update_table(struct hugetlb_luo *memfd, struct file *file
 		/* Room for holes that are filled as we look. */
 		max = (READ_ONCE(*nrpages) >> order) + 1;
 		max = round_up(max, HUGETLB_LUO_ROOM);
-		table = __vmalloc(array_size(max, sizeof(*table)), GFP_KERNEL_ACCOUNT);
+		table = kho_alloc_vmalloc(array_size(max, sizeof(*table)));
 		if (!table)
 			return -ENOMEM;
 		nr = hugetlb_luo_fill_table(file, memfd, table, max);
@@ -356,7 +356,7 @@ static int hugetlb_luo_write_ranges(struct hugetlb_luo *memfd, struct inode *ino
 	if (!nr)
 		return 0;
 
-	memfd->ranges = vmalloc(array_size(nr + memfd->nr, sizeof(*map)));
+	memfd->ranges = kho_alloc_vmalloc(array_size(nr + memfd->nr, sizeof(*map)));
 	if (!memfd->ranges)
 		goto free_map;
 	count = hugetlb_luo_find_holes(memfd, hugetlb_luo_end(inode), map, nr,

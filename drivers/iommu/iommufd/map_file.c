@@ -276,7 +276,7 @@ int iopt_file_pin(struct iopt_pages *pages, unsigned long start_index,
 	lockdep_assert_held(&pages->mutex);
 
 	if (iommufd_should_fail())
-		return -EFAULT;
+		return -ENOMEM;
 
 	max_runs = min_t(unsigned int, max_runs, IOPT_FILE_RUNS);
 	do {

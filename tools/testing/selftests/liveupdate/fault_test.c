@@ -470,9 +470,9 @@ TEST_F(luo, nothing_leaks)
 	TH_LOG("%d points hit, %ld pages less are free, %ld more are kept", points, lost,
 	       kept);
 	/* A page for each of them would be that many. */
-	EXPECT_LT(lost - kept, points / 16);
+	EXPECT_LT(lost - kept, points / 8);
 	if (!looks_closely())
-		EXPECT_LT(lost, points / 16);
+		EXPECT_LT(lost, points / 8);
 	drop_pool(_metadata);
 }
 

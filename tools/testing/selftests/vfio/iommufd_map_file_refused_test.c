@@ -228,7 +228,7 @@ TEST_F(map_file, faults)
 	}
 	EXPECT_TRUE(luo_log_was_clean());
 	EXPECT_FALSE(hit);
-	EXPECT_LT(10, failed);
+	EXPECT_LT(4, failed);
 	close(access);
 }
 

@@ -21,7 +21,7 @@
 #define SMALL		3
 /* Contexts of the same kind, for what can be done only once. */
 #define COPIES		100
-#define NR_COPIES	8
+#define NR_COPIES	24
 
 #define HUGE_SIZE	(4 * MB)
 #define SMALL_SIZE	(64 * LUO_PAGE)
