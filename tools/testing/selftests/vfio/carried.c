@@ -248,6 +248,59 @@ void carried_retrieve(struct carried *carried)
 	CHECK_EQ(luo_finish(carried->session), -EBUSY);
 }
 
+int sweep_on(struct sweep *sweep, int session)
+{
+	bool hit = true;
+	int ret = -1;
+
+	if (sweep->clean)
+		return sweep->ask(session);
+	CHECK_EQ(luo_fail_setup(), 0);
+	luo_log_hide();
+	while (ret < 0 && hit) {
+		luo_fail_nth(sweep->hits + 1);
+		ret = sweep->ask(session);
+		hit = luo_has_failed();
+		sweep->hits += hit;
+		CHECK(ret >= 0 || (hit && luo_is_fault(ret)));
+	}
+	sweep->clean = !hit;
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	return ret;
+}
+
+void sweep_end(const struct sweep *sweep)
+{
+	printf("# %s: %d points hit\n", sweep->what, sweep->hits);
+	CHECK(sweep->hits && sweep->clean);
+}
+
+static struct carried *binding;
+
+/* As long as it can't be bound it is as it was: quiet, or doing DMA. */
+static int ask_bind(int session)
+{
+	int err = vfio_bind(&binding->device, binding->iommu);
+
+	if (err)
+		carried_is_quiet(binding);
+	return err;
+}
+
+static struct sweep bind_sweep = { .what = "bind a device", .ask = ask_bind };
+
+static void bind_device(struct carried *carried)
+{
+	binding = carried;
+	/* Behind what the devices have met in the hop before. */
+	if (!bind_sweep.hits)
+		bind_sweep.hits = 6 * (stage - 1);
+	CHECK_EQ(sweep_on(&bind_sweep, carried->session), 0);
+	printf("# bind a device: %d points hit\n", bind_sweep.hits);
+	CHECK(bind_sweep.hits);
+}
+
 /* IDs are given in turn: the IOAS, the device, the page table. */
 #define FIRST_ID	1
 #define DEVICE_ID	2
@@ -262,7 +315,7 @@ static void retrieve_iommufd(struct carried *carried)
 	/* It has all, and until it is finished it stays so. */
 	CHECK_EQ(map_area(carried), -EBUSY);
 	CHECK_EQ(iommu_unmap(iommu, carried->area.iova, carried->area.size), -EBUSY);
-	CHECK_EQ(vfio_bind(&carried->device, iommu), 0);
+	bind_device(carried);
 	CHECK_EQ(carried->device.id, DEVICE_ID);
 	CHECK_EQ(luo_finish(carried->session), -EBUSY);
 	CHECK_EQ(vfio_attach(&carried->device, iommu), 0);
@@ -280,7 +333,9 @@ void carried_bind(struct carried *carried)
 	} else {
 		set_up(carried);
 		CHECK_EQ(map_area(carried), 0);
-		CHECK_EQ(vfio_start(&carried->device, carried->iommu), 0);
+		bind_device(carried);
+		CHECK_EQ(vfio_attach(&carried->device, carried->iommu), 0);
+		CHECK_EQ(vfio_map_bars(&carried->device), 0);
 	}
 	/* Another descriptor, the same file: it is bound. */
 	fd = luo_retrieve(carried->session, TOKEN_DEVICE);
@@ -352,34 +407,6 @@ void carried_looks_same(struct carried *carried)
 	bridges_same(carried, &now, before);
 	CHECK(now.raw[PCI_COMMAND] & PCI_COMMAND_MASTER);
 	CHECK_EQ(driver_resume(&carried->driver, &carried->device, &carried->area), 0);
-}
-
-int sweep_on(struct sweep *sweep, int session)
-{
-	bool hit = true;
-	int ret = -1;
-
-	if (sweep->clean)
-		return sweep->ask(session);
-	CHECK_EQ(luo_fail_setup(), 0);
-	luo_log_hide();
-	while (ret < 0 && hit) {
-		luo_fail_nth(sweep->hits + 1);
-		ret = sweep->ask(session);
-		hit = luo_has_failed();
-		sweep->hits += hit;
-		CHECK(ret >= 0 || (hit && luo_is_fault(ret)));
-	}
-	sweep->clean = !hit;
-	CHECK(luo_log_was_clean());
-	luo_watch_races("on");
-	return ret;
-}
-
-void sweep_end(const struct sweep *sweep)
-{
-	printf("# %s: %d points hit\n", sweep->what, sweep->hits);
-	CHECK(sweep->hits && sweep->clean);
 }
 
 struct sweep finish_sweep = { .what = "finish a device", .ask = luo_finish };
