@@ -48,6 +48,7 @@ static void retrieve_device(struct carried *carried)
 	do {
 		CHECK_EQ(close(sweep_on(&retrieve_sweep, session)), 0);
 	} while (!retrieve_sweep.clean && !failures);
+	CHECK(retrieve_sweep.clean);
 	sweep_end(&retrieve_sweep);
 	close(session);
 }
