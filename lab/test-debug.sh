@@ -37,9 +37,8 @@ export KERNEL=$OUT/build-$FLAVOUR/arch/x86/boot/bzImage
 export MODULE=$OUT/build-$FLAVOUR/kernel/liveupdate/luo_test_handler.ko
 # Frames that have to wait for so long would be too many.
 export FRAMES_RATE=${FRAMES_RATE:-50}
-# The longest one last.
 for test in 10-kunit 20-kselftest 25-iommufd 35-vfio 36-iommu 37-running; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 suite module vm module "module luo.stage=0" 1
 suite kexec vm kexec-chain "kexec luo.stage=0 luo.hops=2" 2
-for test in 60-chain 65-fuzz; do suite "$test" "$REPO/lab/tests/$test.sh"; done
+for test in 60-chain 65-fuzz 45-hostile; do suite "$test" "$REPO/lab/tests/$test.sh"; done
 [ "$failed" = 0 ]

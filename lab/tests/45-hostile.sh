@@ -7,7 +7,7 @@
 vm_selftests >/dev/null
 # Small: each hop has its checksum taken, and unpacks it.
 INITRD=$OUT/hostile.initrd
-export INITRD TIMEOUT=1800 MEM=1G SMP=1
+export INITRD TIMEOUT=${TIMEOUT:-1800} MEM=${MEM:-1G} SMP=1
 "$REPO/lab/initrd.sh" "$INITRD" "$LINUX/tools/testing/selftests/liveupdate/luo_init.sh" \
 	"$OUT/selftests/luo_hostile"
 
