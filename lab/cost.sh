@@ -58,6 +58,6 @@ row "create and retrieve a session (instructions)" \
 row "a file in a session of 100" "$(figure files file-at-100)" -
 row "a file in a session of 10,000" "$(figure files file-at-10000)" -
 row "  ratio of a file at 10,000 to one at 100" "$(figure files file-ratio)" 1.3
-row "nothing preserved: memfds in use, ratio to 6.12" "$(ratio idle stock unused-memfd)" 1.005
+row "nothing preserved: memfds in use, ratio to 6.12" "$(ratio idle stock unused-memfd)" 1.01
 # The stock kernel's other options make more of a difference than ours.
-row "nothing preserved: boot, ratio to one with all off" "$(ratio idle off unused-boot)" 1.02
+row "nothing preserved: boot, ratio to one with all off" "$(ratio idle off unused-boot)" 1.01
