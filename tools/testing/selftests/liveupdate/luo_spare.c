@@ -158,3 +158,13 @@ void spare_end(struct spare *spare)
 		complete(spare, SPARE_CLAIM, &one);
 	}
 }
+
+void spare_sweep_ends(struct spare *spare)
+{
+	spare_sweep(spare, SPARE_FINISH);
+	spare_sweep(spare, SPARE_CLOSE);
+	spare_sweep(spare, SPARE_DISCARD);
+	CHECK(luo_log_was_clean());
+	luo_watch_races("on");
+	spare_end(spare);
+}

@@ -42,5 +42,7 @@ void spare_before(const struct spare *spare);
 void spare_sweep(struct spare *spare, enum spare_step step);
 /* Those that are left. */
 void spare_end(struct spare *spare);
+/* All ways in which a session can end. After luo_log_hide(), which is over then. */
+void spare_sweep_ends(struct spare *spare);
 
 #endif /* LUO_SPARE_H */

@@ -274,12 +274,7 @@ static void no_memory_after(void)
 	end(session, -1);
 	device_after();
 
-	spare_sweep(&small, SPARE_FINISH);
-	spare_sweep(&small, SPARE_CLOSE);
-	spare_sweep(&small, SPARE_DISCARD);
-	CHECK(luo_log_was_clean());
-	luo_watch_races("on");
-	spare_end(&small);
+	spare_sweep_ends(&small);
 	spare_end(&many);
 	CHECK(before - luo_read_number(UNCLAIMED) >= (long)(11 * MB / LUO_PAGE) +
 	      small.nr * small.pages + many.nr * many.pages);
@@ -336,12 +331,7 @@ static void pool_after(void)
 	CHECK_EQ(luo_fail_setup(), 0);
 	luo_log_hide();
 	spare_sweep(&pool, SPARE_RETRIEVE);
-	spare_sweep(&pool, SPARE_FINISH);
-	spare_sweep(&pool, SPARE_CLOSE);
-	spare_sweep(&pool, SPARE_DISCARD);
-	CHECK(luo_log_was_clean());
-	luo_watch_races("on");
-	spare_end(&pool);
+	spare_sweep_ends(&pool);
 	/* None of them is lost. */
 	CHECK(luo_pool_read(LUO_2MB, &now));
 	CHECK_EQ(now.total, POOL_FREE + 2 * POOL_NR);

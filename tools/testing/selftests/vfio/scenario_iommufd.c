@@ -394,10 +394,5 @@ void iommufd_spare_after(void)
 {
 	CHECK_EQ(luo_fail_setup(), 0);
 	luo_log_hide();
-	spare_sweep(&spare, SPARE_FINISH);
-	spare_sweep(&spare, SPARE_CLOSE);
-	spare_sweep(&spare, SPARE_DISCARD);
-	CHECK(luo_log_was_clean());
-	luo_watch_races("on");
-	spare_end(&spare);
+	spare_sweep_ends(&spare);
 }
