@@ -21,6 +21,8 @@ MEM=1G,slots=1,maxmem=4G APPEND="$kexec luo.hops=1 luo.only=hotplug memhp_defaul
 	vm_run kexec-hotplug "luo: mode kexec stage 1: 0"
 MEM=2G APPEND="$kexec luo.hops=1 kho_scratch=16M,128M,32M" \
 	vm_run kexec-scratch-bytes "luo: mode kexec stage 1: 0"
+# Nothing waits for the kexec: sessions, CPUs and memory come and go until then.
+MEM=1G APPEND="$kexec luo.hops=3 luo.only=reboot_race" vm_run kexec-race "luo: mode kexec stage 3: 0"
 
 # The daemon and the VMM of the documentation.
 APPEND="luo.mode=example luo.stage=0 luo.hops=2" vm_run example "luo: mode example stage 2: 0"

@@ -46,7 +46,7 @@ static void append(char *line, size_t size, const char *prefix, const char *text
 static const struct scenario * const scenarios[] = {
 	memfd_scenarios, hugetlb_scenarios, failure_scenarios, observe_scenarios,
 	session_scenarios,
-	shared_scenarios, hotplug_scenarios, final_scenarios,
+	shared_scenarios, hotplug_scenarios, race_scenarios, final_scenarios,
 };
 
 /* Calls @fn for those that were selected. Returns how many these are. */

@@ -34,6 +34,7 @@ extern const struct scenario observe_scenarios[];
 extern const struct scenario session_scenarios[];
 extern const struct scenario shared_scenarios[];
 extern const struct scenario hotplug_scenarios[];
+extern const struct scenario race_scenarios[];
 extern const struct scenario final_scenarios[];
 
 /* The number of kexecs that it took to get here. */

@@ -12,13 +12,11 @@
 #include <time.h>
 
 #include "luo_fixture.h"
+#include "luo_hotplug.h"
 #include "luo_reboot.h"
 
 #define SECONDS		4
 #define NR_WORKERS	4
-#define MAX_BLOCKS	1024
-#define MEMORY		"/sys/devices/system/memory"
-#define CPU		"/sys/devices/system/cpu/cpu1/online"
 #define CGROUP		"/sys/fs/cgroup"
 
 struct shared {
@@ -172,64 +170,15 @@ TEST_F(luo, cpus_come_and_go)
 	struct worker workers[NR_WORKERS];
 	int rounds = 0;
 
-	if (access(CPU, W_OK))
+	if (access(LUO_CPU, W_OK))
 		SKIP(return, "no CPU that can go");
 	start(_metadata, &shared, workers);
 	do {
-		ASSERT_EQ(0, luo_write(CPU, "0"));
-		ASSERT_EQ(0, luo_write(CPU, "1"));
+		ASSERT_EQ(0, luo_write(LUO_CPU, "0"));
+		ASSERT_EQ(0, luo_write(LUO_CPU, "1"));
 	} while (++rounds < 3 || !time_is_up());
 	stop(_metadata, &shared, workers);
 	TH_LOG("the CPU went %d times", rounds);
-}
-
-/*
- * Take a block of memory off line; one that does not go would try for ever, so it
- * is asked by somebody who can be told to stop, and who has nothing else open.
- */
-static int set_online(unsigned long block, const char *online, unsigned int seconds)
-{
-	char path[64];
-	int status;
-	pid_t pid;
-
-	snprintf(path, sizeof(path), MEMORY "/memory%lu/online", block);
-	pid = fork();
-	if (!pid) {
-		close_range(3, ~0U, 0);
-		alarm(seconds);
-		_exit(-luo_write(path, online));
-	}
-	if (pid < 0)
-		return -errno;
-	if (waitpid(pid, &status, 0) != pid)
-		return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
-}
-
-static unsigned long block_size(void)
-{
-	FILE *file = fopen(MEMORY "/block_size_bytes", "re");
-	unsigned long size = 0;
-
-	if (file && fscanf(file, "%lx", &size) != 1)
-		size = 0;
-	if (file)
-		fclose(file);
-	return size;
-}
-
-static unsigned long nr_blocks(void)
-{
-	DIR *dir = opendir(MEMORY);
-	unsigned long nr = 0, block;
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (sscanf(entry->d_name, "memory%lu", &block) == 1 && block >= nr)
-			nr = block + 1;
-	closedir(dir);
-	return nr < MAX_BLOCKS ? nr : MAX_BLOCKS;
 }
 
 /*
@@ -241,8 +190,8 @@ TEST_F(luo, preserved_memory_stays_on_line)
 	/* In more than one block. */
 	const off_t spread = 320 * LUO_MB;
 	int session = luo_create(self->dev, "s"), fd = luo_memfd(spread, 0), err, stayed = 0;
-	bool tried[MAX_BLOCKS] = {};
-	unsigned long size = block_size(), block;
+	bool tried[LUO_MAX_BLOCKS] = {};
+	unsigned long size = luo_block_size(), block;
 	unsigned long long start, bytes;
 	FILE *file;
 	off_t at;
@@ -257,11 +206,11 @@ TEST_F(luo, preserved_memory_stays_on_line)
 	ASSERT_EQ(0, luo_preserve(session, fd, 1));
 	for (at = 0; at < spread; at += 2 * LUO_MB) {
 		block = luo_page_frame(fd, at) * LUO_PAGE / size;
-		ASSERT_LT(block, MAX_BLOCKS);
+		ASSERT_LT(block, LUO_MAX_BLOCKS);
 		if (tried[block])
 			continue;
 		tried[block] = true;
-		err = set_online(block, "0", 20);
+		err = luo_set_online(block, "0", 20);
 		EXPECT_TRUE(err == -EBUSY || err == -EINVAL);
 		stayed++;
 	}
@@ -273,7 +222,7 @@ TEST_F(luo, preserved_memory_stays_on_line)
 	file = fopen("/sys/kernel/debug/kho/out/scratch", "re");
 	while (fscanf(file, "%llx %llx", &start, &bytes) == 2) {
 		for (block = start / size; block <= (start + bytes - 1) / size; block++) {
-			err = set_online(block, "0", 20);
+			err = luo_set_online(block, "0", 20);
 			EXPECT_TRUE(err == -EBUSY || err == -EINVAL);
 		}
 	}
@@ -283,25 +232,18 @@ TEST_F(luo, preserved_memory_stays_on_line)
 	close(fd);
 }
 
-/* Why a block may stay. */
-static bool is_excused(int err)
-{
-	return err == -EBUSY || err == -EINTR || err == -EINVAL || err == -ENOENT ||
-	       err == -ENOMEM;
-}
-
 /* What has gone comes again, however short memory is. */
 static int move_block(struct shared *shared, unsigned long block)
 {
-	int err = set_online(block, "0", 2);
+	int err = luo_set_online(block, "0", 2);
 
 	if (err) {
 		shared->stayed++;
-		return is_excused(err) ? 0 : err;
+		return luo_block_may_stay(err) ? 0 : err;
 	}
 	shared->gone++;
 	do {
-		err = set_online(block, "1", 600);
+		err = luo_set_online(block, "1", 600);
 	} while (err == -ENOMEM);
 	return err;
 }
@@ -309,7 +251,7 @@ static int move_block(struct shared *shared, unsigned long block)
 /* Those that can go, from the top, where more of it can be moved. */
 static void *toggle_memory(void *arg)
 {
-	unsigned long nr = nr_blocks(), block = nr - 1;
+	unsigned long nr = luo_nr_blocks(), block = nr - 1;
 	struct shared *shared = arg;
 	int err;
 
@@ -328,9 +270,9 @@ static void *toggle_cpu(void *arg)
 {
 	struct shared *shared = arg;
 
-	while (!shared->stop && !access(CPU, W_OK)) {
-		luo_write(CPU, "0");
-		luo_write(CPU, "1");
+	while (!shared->stop && !access(LUO_CPU, W_OK)) {
+		luo_write(LUO_CPU, "0");
+		luo_write(LUO_CPU, "1");
 		usleep(10 * 1000);
 	}
 	return NULL;
@@ -343,7 +285,7 @@ TEST_F(luo, memory_comes_and_goes)
 	struct worker workers[NR_WORKERS];
 	pthread_t cpu, memory;
 
-	ASSERT_GT(nr_blocks(), 1);
+	ASSERT_GT(luo_nr_blocks(), 1);
 	luo_log_hide();
 	start(_metadata, &shared, workers);
 	ASSERT_EQ(0, pthread_create(&cpu, NULL, toggle_cpu, &shared));
