@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Static checks: one result line each. They want the kernel of make kernel.
 . "$(dirname "$0")/lib.sh"
+. "$REPO/lab/vm.sh"
 
 "$REPO/lab/series.sh"
 
@@ -45,7 +46,7 @@ uapi_alone() {
 	local file headers=$OUT/headers
 	local -a found=()
 
-	kmake -s O="$OUT/build" INSTALL_HDR_PATH="$headers" headers_install
+	headers_build
 	for file in "${sources[@]}"; do
 		case $file in include/uapi/*) found+=("${file#include/uapi/}") ;; esac
 	done

@@ -15,6 +15,8 @@ while IFS= read -r file; do
 done < <(git_linux diff --name-only --no-renames refs/lab/base refs/lab/head -- '*.c')
 [ ${#objects[@]} -gt 0 ] || die "nothing of the series is built"
 
+# Whoever builds there waits.
+locked build
 log=$OUT/log/sparse.log
 mkdir -p "${log%/*}"
 kmake -s O="$build" C=2 CHECK=sparse "${objects[@]}" >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
