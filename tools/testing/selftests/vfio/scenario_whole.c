@@ -111,7 +111,8 @@ static void retrieve_context(struct carried *carried)
 	CHECK_EQ(close(sweep_on(&context_retrieve_sweep, session)), 0);
 	printf("# retrieve a context with a page table: %d points hit\n",
 	       context_retrieve_sweep.hits);
-	CHECK(context_retrieve_sweep.hits > 4);
+	/* What debug options allocate for themselves may be the first of these. */
+	CHECK(context_retrieve_sweep.hits > 1);
 	close(session);
 }
 
