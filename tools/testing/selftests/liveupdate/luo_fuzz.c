@@ -520,6 +520,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)seed);
 	fflush(stdout);
 	preserved = luo_read_number(PRESERVED);
+	/* Made before anybody can get hold of it while it is written. */
+	close(luo_short_kernel());
 	for (i = 0; i < NR_SLOTS; i++)
 		slots[i] = -1;
 	for (i = 0; i < NR_THREADS; i++) {

@@ -152,9 +152,10 @@ static void race_after(void)
 		CHECK_EQ(luo_finish(session), 0);
 		close(session);
 	}
-	printf("# sessions had come %d %d %d %d times, a CPU %d, memory %d; %d sessions with %d files were carried\n",
+	printf("# sessions had come %d %d %d %d times, a CPU %d, memory %d\n",
 	       report.rounds[0], report.rounds[1], report.rounds[2], report.rounds[3], report.cpus,
-	       report.blocks, nr_sessions, nr_files);
+	       report.blocks);
+	printf("# %d sessions with %d files were carried\n", nr_sessions, nr_files);
 	/* The two tables of KHO and LUO. */
 	CHECK(luo_read_number(UNCLAIMED) <= 2);
 }
