@@ -82,6 +82,8 @@ selftests_make() {
 # headers_build: what user space gets of this very kernel, in out/headers.
 headers_build() (
 	locked headers
+	# Nothing else builds there meanwhile.
+	locked build
 	kmake -s O="$OUT/build" INSTALL_HDR_PATH="$OUT/headers" headers_install
 )
 
