@@ -28,13 +28,14 @@ struct report {
 	atomic_int who;
 };
 
-/* From the time when the kernel is frozen all that changes something is refused. */
-static void expect(struct report *report, int who, int err)
+/* From the time when the kernel is frozen all that changes something is refused. Was it? */
+static bool refused(struct report *report, int who, int err)
 {
 	if (err < 0 && err != -EBUSY && !report->error) {
 		report->who = who;
 		report->error = err;
 	}
+	return err < 0;
 }
 
 static void set_name(char *name, size_t size, int worker)
@@ -46,21 +47,21 @@ static void set_name(char *name, size_t size, int worker)
 static void work(struct report *report, int number)
 {
 	char name[32];
-	int fds[NR_TOKENS], session, i;
+	int fds[NR_TOKENS], session, i, bad;
 
 	set_name(name, sizeof(name), number);
 	for (i = 0; i < NR_TOKENS; i++)
 		fds[i] = luo_memfd_filled((i + 1) * MB / 2, number * NR_TOKENS + i);
 	while (1) {
 		session = luo_create(dev, name);
-		expect(report, number, session);
-		if (session < 0)
+		if (refused(report, number, session))
 			continue;
-		for (i = 0; i < NR_TOKENS; i++)
-			expect(report, number, luo_preserve(session, fds[i], i));
-		expect(report, number, luo_unpreserve(session, report->rounds[number] % NR_TOKENS));
+		for (i = 0, bad = 0; i < NR_TOKENS; i++)
+			bad += refused(report, number, luo_preserve(session, fds[i], i));
+		i = report->rounds[number] % NR_TOKENS;
+		bad += refused(report, number, luo_unpreserve(session, i));
 		close(session);
-		report->rounds[number]++;
+		report->rounds[number] += !bad;
 	}
 }
 
@@ -102,6 +103,7 @@ static void race_before(void)
 
 	report = mmap(NULL, LUO_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(report != MAP_FAILED);
+	/* A page that is not there when it is preserved can't be written to. */
 	report->rounds[0] = 0;
 	one_before(NAME, 1, fd);
 	CHECK(!access(LUO_CPU, W_OK));
